@@ -1,0 +1,41 @@
+"""``timeloom bench``: a published table redone, ours beside it."""
+
+import difflib
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import timeloom
+from timeloom.cli.inputs import check_output
+from timeloom.cli.messages import show, writing
+
+__all__ = ["bench", "names"]
+
+
+def names() -> list[str]:
+    """The tables that can be redone: the modules of ``timeloom.bench``."""
+    folder = Path(timeloom.__file__).parent / "bench"
+    return sorted(file.stem for file in folder.glob("*.py") if not file.stem.startswith("_"))
+
+
+def bench(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="cmapss.")],
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A small cell only: minutes on a CPU.")
+    ] = False,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="FOLDER", help="Where records and pages go.")
+    ] = Path("results"),
+) -> None:
+    """Redo a table of a paper, with the published figures beside ours."""
+    known = names()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known) or 'none'}."
+        raise ValueError(f"there is no bench {name!r}; {hint}")
+    check_output(out)
+    with writing(out):
+        for line in import_module(f"timeloom.bench.{name}").run(quick=quick, folder=out):
+            show(str(line))

@@ -1,0 +1,83 @@
+"""``timeloom impute``: what was not measured, drawn by a trained run to fit what was."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from timeloom.cli import options
+from timeloom.cli.inputs import check_data, check_tables, read_data
+from timeloom.cli.messages import say, show, writing
+from timeloom.cli.options import Columns
+from timeloom.data.windows import Series, cut, stitch
+from timeloom.methods.settings import read_run
+
+__all__ = ["impute"]
+
+
+def impute(
+    run: options.Run,
+    data: options.Data,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="FILE", help=".parquet, .csv or .npz to write.")
+    ],
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Sampling steps.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Decides what is drawn.")] = 0,
+    device: options.Device = None,
+    series: options.SeriesName = None,
+    time: options.TimeName = None,
+    label: options.Label = None,
+    channels: options.Channels = None,
+    allow_pickle: options.AllowPickle = False,
+) -> None:
+    """Fill what is missing in DATA; every measured value stays as it is.
+
+    Recordings come back as a long table of recordings, windows of the run's length as windows.
+    """
+    check_tables(out)
+    read_run(run)
+    check_data(data)
+    columns = Columns(series, time, label, channels, allow_pickle)
+    found = read_data(data, columns, part="test")
+    from timeloom.data.files import write
+    from timeloom.methods import load
+
+    model = load(run, **({} if device is None else {"device": device}))
+    length = model.shape_[0]
+    windows = cut(found, length, stride=length)
+    holes = sum(int(np.isnan(one.values).sum()) for one in found)
+    say(f"imputing {holes:,} missing values in {len(windows):,} windows")
+    filled = model.impute(windows, seed=seed, steps=steps)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with writing(out):
+        if out.suffix.lower() == ".npz" or all(len(one) == length for one in found):
+            write(out, filled)
+        else:
+            whole = stitch(filled.x, windows)
+            filled_series = [replace(one, values=x) for one, x in zip(found, whole, strict=True)]
+            _write_series(out, filled_series, columns)
+    show(f"{holes:,} missing values are filled; the result is in {out}")
+
+
+def _write_series(path: Path, found: list[Series], columns: Columns) -> None:
+    """One row per time point: series, time, channels and label under their own names."""
+    import pandas as pd
+
+    from timeloom.data.atomic import atomic
+
+    tables = []
+    for i, one in enumerate(found):
+        parts: dict[str, Any] = {columns.series or "series": [one.name or str(i)] * len(one)}
+        parts[columns.time or "time"] = np.arange(len(one)) if one.time is None else one.time
+        parts |= dict(zip(one.channels, one.values.T, strict=True))
+        if one.label is not None:
+            parts[one.label_name] = np.broadcast_to(one.label, len(one))
+        tables.append(pd.DataFrame(parts))
+    table = pd.concat(tables, ignore_index=True)
+    with atomic(path) as temporary:
+        if path.suffix.lower() == ".csv":
+            table.to_csv(temporary, index=False)
+        else:
+            table.to_parquet(temporary, index=False)

@@ -1,0 +1,186 @@
+"""From what the user calls DATA to windows: a data set's name or a file, and how it is cut."""
+
+import difflib
+import os
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from timeloom.cli.messages import say
+from timeloom.cli.options import Columns
+from timeloom.data.windows import Series, Windows, cut
+
+__all__ = [
+    "check_data",
+    "check_output",
+    "check_tables",
+    "load_set",
+    "read_data",
+    "read_windows_of",
+    "set_name",
+]
+
+TABLES = (".parquet", ".csv", ".npz")
+LONGEST_WHOLE = 1024  # a longer series is hardly meant to be one window, so it must be said
+
+
+def set_name(spec: str) -> tuple[str, str | None] | None:
+    """The data set and the part that ``spec`` names (``wafer``, ``wafer:test``), or None.
+
+    Raises:
+        ValueError: If the part is neither train nor test.
+    """
+    from timeloom.data.sets import find, resolve
+
+    name, colon, part = spec.partition(":")
+    known = resolve(name)
+    if known is None:
+        if Path(spec).exists():
+            return None
+        try:
+            find(name)  # a set of the archives that is not listed, yet lies in the data folder
+        except ValueError:
+            return None
+        known = name
+    if colon and part not in ("train", "test"):
+        raise ValueError(f"{name} has the parts {name}:train and {name}:test; got {spec!r}.")
+    return known, part or None
+
+
+def check_data(spec: str) -> None:
+    """Finds at once what can be wrong with DATA before anything slow is imported.
+
+    Raises:
+        ValueError: If it is neither a data set's name nor a file.
+    """
+    if set_name(spec) is not None:
+        return
+    path = Path(spec)
+    if path.is_dir():
+        raise ValueError(f"{spec} is a folder; expected a file or the name of a data set.")
+    if path.exists():
+        return
+    from timeloom.data.sets import about, names
+
+    known = [*names(), *(alias for name in names() for alias in about(name).aliases)]
+    beside = [str(path.with_name(file.name)) for file in path.absolute().parent.glob("*")]
+    near = difflib.get_close_matches(spec, [*known, *beside], n=1, cutoff=0.7)
+    hint = f"did you mean {near[0]}?" if near else "timeloom data lists the data sets."
+    raise ValueError(f"{spec} is neither a file nor the name of a data set; {hint}")
+
+
+@lru_cache(maxsize=1)
+def load_set(name: str) -> list[Series] | tuple[list[Series], list[Series]]:
+    """A data set, kept for the next caller: one command may need it twice."""
+    from timeloom.data.sets import load_dataset
+
+    return load_dataset(name)
+
+
+def check_output(path: Path, suffixes: Sequence[str] = ()) -> None:
+    """Finds at once that nothing could be written to ``path``, before hours of work.
+
+    Raises:
+        ValueError: If the suffix is not one of ``suffixes``, or the place is not writable.
+    """
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise ValueError(f"-o must end in {' or '.join(suffixes)}; got {path}.")
+    if suffixes and path.is_dir():
+        raise ValueError(f"-o must name a file; {path} is a folder.")
+    above = path.absolute().parent
+    while not above.exists() and above != above.parent:
+        above = above.parent
+    if not above.is_dir():
+        raise ValueError(f"{path} cannot be written: {above} is a file where a folder is needed.")
+    if not os.access(above, os.W_OK):
+        raise ValueError(f"{path} cannot be written: there is no permission for {above}.")
+
+
+def check_tables(path: Path) -> None:
+    """:func:`check_output` for a table of windows."""
+    check_output(path, TABLES)
+
+
+def read_data(spec: str, columns: Columns, part: str | None = None) -> list[Series]:
+    """The recordings that DATA holds.
+
+    Args:
+        spec: A data set's name or a file.
+        columns: How a file's columns are named.
+        part: ``"train"`` or ``"test"``: the part to use of a set that comes in two, where ``spec``
+            names none.
+
+    Raises:
+        ValueError: If the set or the file does not hold what is expected.
+    """
+    named = set_name(spec)
+    if named is not None:
+        return _read_set(named[0], named[1], part)
+    from timeloom.data.files import read
+
+    said: list[str] = []
+    found = read(spec, **columns.told(), said=said)
+    for sentence in said:
+        say(f"{spec}: {sentence}")
+    return found
+
+
+def read_windows_of(
+    spec: str,
+    columns: Columns,
+    *,
+    length: int | None = None,
+    stride: int = 1,
+    part: str | None = None,
+    drop_short: bool = False,
+) -> Windows:
+    """What DATA holds, as windows of ``length`` time points.
+
+    Args:
+        spec: A data set's name or a file.
+        columns: How a file's columns are named.
+        length: Time points per window; whole series where None and they are equally long.
+        stride: Time points between the starts of two windows.
+        part: As in :func:`read_data`.
+        drop_short: Leave out, and say so, series that are shorter than ``length``.
+
+    Raises:
+        ValueError: If ``length`` is needed, or does not fit.
+    """
+    found = read_data(spec, columns, part)
+    if length is None:
+        length = _whole_length(spec, found)
+    if Path(spec).suffix.lower() == ".npz" and {len(one) for one in found} == {length}:
+        from timeloom.data.files import read_windows
+
+        # Such a file may say where its windows were cut, which series no longer tell.
+        return read_windows(spec, **columns.told())
+    long_enough = [one for one in found if len(one) >= length]
+    if drop_short and long_enough and len(long_enough) < len(found):
+        say(f"{spec}: {len(found) - len(long_enough)} series shorter than {length} are left out")
+        found = long_enough
+    return cut(found, length, stride)
+
+
+def _read_set(name: str, asked: str | None, part: str | None) -> list[Series]:
+    found = load_set(name)
+    if isinstance(found, tuple):
+        chosen = asked or part or "train"
+        if asked is None:
+            say(f"{name}: using its {chosen} part ({name}:train and {name}:test name the two)")
+        return found[chosen == "test"]
+    if asked is not None:
+        raise ValueError(f"{name} has no parts of its own; give {name} alone instead of {asked!r}.")
+    return found
+
+
+def _whole_length(spec: str, found: list[Series]) -> int:
+    lengths = sorted({len(one) for one in found})
+    if len(found) > 1 and len(lengths) == 1 and lengths[0] <= LONGEST_WHOLE:
+        return lengths[0]
+    span = f"{lengths[0]} to {lengths[-1]}" if len(lengths) > 1 else f"{lengths[0]}"
+    count = "one series" if len(found) == 1 else f"{len(found)} series"
+    raise ValueError(
+        f"{spec} holds {count} of {span} time points; say how long a window is, for example "
+        f"--window {min(48, lengths[0])}."
+    )

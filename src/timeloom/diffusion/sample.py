@@ -1,0 +1,181 @@
+"""Steps from a time to an earlier one, and the one reverse loop that calls them."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from timeloom.diffusion.draws import Draws
+from timeloom.diffusion.noise import Schedule
+
+__all__ = ["STEPS", "ddim", "ddpm", "dpmpp_2m", "heun", "sample"]
+
+Step = Callable[..., Tensor]  # step(denoise, x, t, s, levels, rng) -> x_s
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A denoiser, or a denoiser round a denoiser."""
+
+    schedule: Schedule
+
+    def __call__(self, x_t: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
+        """The clean estimate."""
+        ...
+
+
+class Estimate:
+    """The clean estimate of one trajectory; it remembers its last answers for multi-step rules."""
+
+    def __init__(
+        self,
+        model: Model,
+        cond: Tensor | None,
+        push: Callable[[Tensor, Tensor | None], Tensor] | None,
+        known: tuple[Tensor, Tensor] | None,
+    ) -> None:
+        self.model, self.cond, self.push, self.known = model, cond, push, known
+        self.past: list[tuple[Tensor, Tensor]] = []  # (time, estimate), at most the last two
+
+    def __call__(self, x: Tensor, t: Tensor) -> Tensor:
+        x_hat = self.model(x, t.to(x), self.cond)
+        if self.push is not None:
+            x_hat = x_hat + self.push(x_hat, self.cond)
+        if self.known is not None:
+            values, mask = self.known
+            x_hat = torch.where(mask, values, x_hat)
+        self.past = [*self.past[-1:], (t, x_hat)]
+        return x_hat
+
+
+def ddim(
+    denoise: Estimate, x: Tensor, t: Tensor, s: Tensor, levels: Schedule, rng: Draws | None
+) -> Tensor:
+    """Deterministic step. Source: Song et al. 2021, eq. 12 with eta = 0."""
+    (a_t, b_t), (a_s, b_s) = _levels(levels, t, s)
+    x_hat = denoise(x, t)
+    return a_s * x_hat + b_s / b_t * (x - a_t * x_hat)
+
+
+def ddpm(
+    denoise: Estimate,
+    x: Tensor,
+    t: Tensor,
+    s: Tensor,
+    levels: Schedule,
+    rng: Draws | None,
+    *,
+    variance: str = "posterior",
+) -> Tensor:
+    """Ancestral step. Source: Ho et al. 2020, eq. 7.
+
+    ``variance="posterior"`` is the paper's β̃; ``"beta"`` the larger β = 1 - (α_t/α_s)² that
+    Diff-MTS's code samples with. The last step adds no noise with either.
+
+    Raises:
+        ValueError: If the variance is unknown, or there is nothing to draw from.
+    """
+    if variance not in ("posterior", "beta"):
+        raise ValueError(f"variance must be 'posterior' or 'beta'; got {variance!r}.")
+    (a_t, b_t), (a_s, b_s) = _levels(levels, t, s)
+    ratio = a_t / a_s
+    added = b_t**2 - ratio**2 * b_s**2  # variance of the noise put in between s and t
+    x_hat = denoise(x, t)
+    mean = (ratio * b_s**2 * x + a_s * added * x_hat) / b_t**2
+    if b_s == 0:
+        return mean
+    if rng is None:
+        raise ValueError("an ancestral step draws noise; pass rng.")
+    spread = math.sqrt(added if variance == "beta" else added * b_s**2 / b_t**2)
+    return mean + spread * rng.normal(x.shape).to(x)
+
+
+def heun(
+    denoise: Estimate, x: Tensor, t: Tensor, s: Tensor, levels: Schedule, rng: Draws | None
+) -> Tensor:
+    """Second-order step, two calls (one where s = 0). Source: EDM, 2022, algorithm 1."""
+    (a_t, b_t), (a_s, b_s) = _levels(levels, t, s)
+    level, lower = b_t / a_t, b_s / a_s
+    z = x / a_t  # in which the noise is simply added
+    slope = (z - denoise(x, t)) / level
+    euler = z + (lower - level) * slope
+    if lower == 0:
+        return a_s * euler
+    slope_there = (euler - denoise(a_s * euler, s)) / lower
+    return a_s * (z + (lower - level) * (slope + slope_there) / 2)
+
+
+def dpmpp_2m(
+    denoise: Estimate, x: Tensor, t: Tensor, s: Tensor, levels: Schedule, rng: Draws | None
+) -> Tensor:
+    """Second-order multi-step rule, one call. Source: DPM-Solver++, Lu et al. 2022, algorithm 2."""
+    (a_t, b_t), (a_s, b_s) = _levels(levels, t, s)
+    x_hat = denoise(x, t)
+    if b_s == 0:
+        return a_s * x_hat
+    h = math.log(a_s / b_s) - math.log(a_t / b_t)  # step in log signal-to-noise
+    if len(denoise.past) == 2:
+        r, before = denoise.past[0]
+        (a_r, b_r), _ = _levels(levels, r, t)
+        back = (math.log(a_t / b_t) - math.log(a_r / b_r)) / h
+        x_hat = x_hat + (x_hat - before) / (2 * back)
+    return b_s / b_t * x - a_s * math.expm1(-h) * x_hat
+
+
+STEPS: dict[str, Step] = {
+    "ddpm": ddpm,
+    "ddpm_beta": partial(ddpm, variance="beta"),
+    "ddim": ddim,
+    "heun": heun,
+    "dpmpp_2m": dpmpp_2m,
+}
+
+
+@torch.no_grad()
+def sample(
+    model: Model,
+    noise: Tensor,
+    times: Tensor,
+    *,
+    step: Step = dpmpp_2m,
+    cond: Tensor | None = None,
+    push: Callable[[Tensor, Tensor | None], Tensor] | None = None,
+    known: tuple[Tensor, Tensor] | None = None,
+    rng: Draws | None = None,
+) -> Tensor:
+    """Goes from noise to clean tensors along ``times``.
+
+    Args:
+        model: A denoiser.
+        noise: (window, ...) unit normal numbers to start from.
+        times: Decreasing, the last is 0; see ``Schedule.grid``.
+        step: The rule that goes from one time to the next.
+        cond: What the denoiser is told besides, one row per window.
+        push: Changes every clean estimate: ``push(x_hat, cond)`` is added to it.
+        known: (values, mask) of the shape of ``noise``: where the mask is True the values are
+            given, and come back exactly. Elsewhere values must still be finite.
+        rng: What ancestral steps draw from.
+
+    Returns:
+        Clean tensors of the shape and dtype of ``noise``.
+    """
+    alpha, sigma = model.schedule(times[0])
+    x = sigma.item() * noise
+    if known is not None:
+        x = torch.where(known[1], alpha.item() * known[0] + x, x)
+    denoise = Estimate(model, cond, push, known)
+    # Times stay on the CPU in float64: the levels of a step are numbers, not tensors.
+    times = times.to("cpu", torch.float64)
+    for t, s in zip(times[:-1], times[1:], strict=True):
+        x = step(denoise, x, t, s, model.schedule, rng)
+    return x if known is None else torch.where(known[1], known[0], x)
+
+
+def _levels(
+    levels: Schedule, t: Tensor, s: Tensor
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    (a_t, b_t), (a_s, b_s) = levels(t), levels(s)
+    return (a_t.item(), b_t.item()), (a_s.item(), b_s.item())

@@ -1,0 +1,84 @@
+"""From windows to what a network can take: checked, parted, and without a gap."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timeloom.data.windows import Windows, split
+
+__all__ = ["bridge", "check_fit", "hold_out"]
+
+Array = NDArray[Any]
+
+
+def check_fit(windows: Windows, *, keep_constant: bool = False) -> None:
+    """Refuses windows that nothing can be learned from.
+
+    Raises:
+        ValueError: If there is one window only, a value is infinite, or a channel is all NaN or
+            constant.
+    """
+    if len(windows) < 2:
+        raise ValueError(
+            f"fitting needs at least 2 windows; got {len(windows)}. Give longer series, shorter "
+            "windows or a smaller stride."
+        )
+    flat = windows.x.reshape(-1, windows.shape[1])
+    for c, name in enumerate(windows.channels):
+        column = flat[:, c]
+        if np.isinf(column).any():
+            raise ValueError(
+                f"every value must be finite or NaN; channel '{name}' holds inf. Replace it by NaN."
+            )
+        measured = column[~np.isnan(column)]
+        if not len(measured):
+            raise ValueError(
+                f"every channel needs measured values; channel '{name}' is NaN in all "
+                f"{len(windows)} windows. Leave it out of the channels."
+            )
+        if measured.min() == measured.max() and not keep_constant:
+            raise ValueError(
+                f"every channel must vary; channel '{name}' is always {measured[0]:g}. Leave it "
+                "out of the channels, or set keep_constant=true to get it back as it is."
+            )
+
+
+def hold_out(windows: Windows, share: float, seed: int) -> tuple[Windows, Windows | None]:
+    """Sets aside a share of the training windows to choose weights by: (kept, held out).
+
+    Whole series are set aside where there are at least five, else the end of each series;
+    nothing where neither leaves both parts a window.
+
+    Raises:
+        ValueError: If the share is not in [0, 1).
+    """
+    if not 0 <= share < 1:
+        raise ValueError(f"held_out must be a share from 0 to below 1; got {share}.")
+    if share == 0:
+        return windows, None
+    by = "series" if len(np.unique(windows.series)) >= 5 else "time"
+    try:
+        kept, held_out = split(windows, 1 - share, share, by=by, seed=seed)
+    except ValueError:  # too little of it: every window is then trained on
+        return windows, None
+    return kept, held_out
+
+
+def bridge(x: Array) -> Array:
+    """Fills NaN in (window, time, channel) by straight lines in time, ends by their neighbour.
+
+    A channel with no value in a window becomes 0, the mean of scaled data. What is filled is for
+    the network's eyes only: the loss leaves it out.
+    """
+    hole = np.isnan(x)
+    if not hole.any():
+        return x
+    time = np.broadcast_to(np.arange(x.shape[1])[None, :, None], x.shape)
+    before = np.maximum.accumulate(np.where(hole, -1, time), axis=1)
+    after = np.minimum.accumulate(np.where(hole, x.shape[1], time)[:, ::-1], axis=1)[:, ::-1]
+    left = np.where(before >= 0, before, after).clip(max=x.shape[1] - 1)
+    right = np.where(after < x.shape[1], after, before).clip(min=0)
+    low, high = (np.take_along_axis(x, at, axis=1) for at in (left, right))
+    share = (time - left) / np.maximum(right - left, 1)
+    return np.where(hole, np.nan_to_num(low + (high - low) * share), x).astype(x.dtype)

@@ -1,0 +1,156 @@
+"""Is it of use? What a model learns from synthetic windows, tried on real ones.
+
+TSTR = trained on synthetic, tested on real (Esteban et al. 2017). With real windows as the first
+argument the same functions give "trained on real", the figure to stand beside it.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+from scipy.stats import spearmanr
+
+from timeloom.metrics.judging import train_judge
+
+__all__ = ["nasa_score", "steering", "tstr_classification", "tstr_regression"]
+
+Array = NDArray[Any]
+
+
+def tstr_regression(
+    train_x: Array,
+    train_y: Array,
+    test_x: Array,
+    test_y: Array,
+    *,
+    seed: int,
+    groups: Array | None = None,
+    epochs: int = 6,
+) -> dict[str, float]:
+    """Errors, on real windows, of an LSTM regressor trained on synthetic ones.
+
+    Args:
+        train_x: (window, time, channel) to train on; the epoch is chosen on a fifth of them.
+        train_y: (window,) their values.
+        test_x: Real windows.
+        test_y: Their values.
+        seed: Of the regressor.
+        groups: (window,) the recording of each training window, where they have one.
+        epochs: Passes over the training windows.
+
+    Returns:
+        ``rmse`` and ``mae`` in the label's unit, lower is better; ``constant_rmse``, the error
+        of always saying the training mean; ``nasa``, see :func:`nasa_score`. Below about a
+        hundred test windows the figures say little.
+    """
+    judge = train_judge(train_x, train_y, outputs=1, seed=seed, groups=groups, epochs=epochs)
+    wrong = judge(test_x) - test_y
+    constant = np.mean(train_y) - test_y
+    return {
+        "rmse": float(np.sqrt(np.mean(wrong**2))),
+        "mae": float(np.mean(np.abs(wrong))),
+        "nasa": nasa_score(wrong),
+        "constant_rmse": float(np.sqrt(np.mean(constant**2))),
+    }
+
+
+def tstr_classification(
+    train_x: Array,
+    train_y: Array,
+    test_x: Array,
+    test_y: Array,
+    *,
+    seed: int,
+    groups: Array | None = None,
+    epochs: int = 6,
+) -> dict[str, float]:
+    """Scores, on real windows, of an LSTM classifier trained on synthetic ones.
+
+    Args:
+        train_x: (window, time, channel) to train on; the epoch is chosen on a fifth of them.
+        train_y: (window,) their classes.
+        test_x: Real windows.
+        test_y: Their classes.
+        seed: Of the classifier.
+        groups: (window,) the recording of each training window, where they have one.
+        epochs: Passes over the training windows; at least 60 steps are taken.
+
+    Returns:
+        ``accuracy``, ``balanced_accuracy``, ``auroc`` and ``auprc`` (macro averages over the
+        classes that are tested), all in [0, 1], higher is better; ``constant_accuracy``, of
+        always saying the most frequent training class.
+    """
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    classes = np.unique(np.concatenate([train_y, test_y]))
+    truth = np.searchsorted(classes, test_y)
+    told = np.searchsorted(classes, train_y)
+    # Few windows make few steps an epoch; a judge that has hardly moved judges nothing.
+    epochs = max(epochs, -(-60 * 256 // max(len(train_x), 1)))
+    judge = train_judge(
+        train_x, told, outputs=len(classes), seed=seed, groups=groups, epochs=min(epochs, 60)
+    )
+    share = softmax(judge(test_x), axis=1)
+    said = share.argmax(axis=1)
+    there = [c for c in range(len(classes)) if 0 < (truth == c).sum() < len(truth)]
+    most = np.bincount(told).argmax()
+    return {
+        "accuracy": float(np.mean(said == truth)),
+        "balanced_accuracy": _mean([float(np.mean(said[truth == c] == c)) for c in set(truth)]),
+        "auroc": _mean([roc_auc_score(truth == c, share[:, c]) for c in there]),
+        "auprc": _mean([average_precision_score(truth == c, share[:, c]) for c in there]),
+        "constant_accuracy": float(np.mean(truth == most)),
+    }
+
+
+def steering(
+    real_x: Array,
+    real_y: Array,
+    synthetic_x: Array,
+    asked: Array,
+    held_x: Array,
+    held_y: Array,
+    *,
+    seed: int,
+    groups: Array | None = None,
+) -> dict[str, float]:
+    """Does a window show the value that was asked for? Read by a regressor trained on real ones.
+
+    Args:
+        real_x: (window, time, channel) real windows to train the regressor on.
+        real_y: (window,) their values.
+        synthetic_x: Generated windows.
+        asked: (window,) the value asked for.
+        held_x: Real windows that the regressor has not seen.
+        held_y: Their values.
+        seed: Of the regressor.
+        groups: (window,) the recording of each real window.
+
+    Returns:
+        ``spearman`` between asked and read, in [-1, 1], higher is better; ``mae`` between them
+        in the label's unit; ``held_mae``, the regressor's own error on ``held_x``, which no
+        generator can be expected to beat.
+    """
+    judge = train_judge(real_x, real_y, outputs=1, seed=seed, groups=groups)
+    read = judge(synthetic_x)
+    rank = spearmanr(read, asked).statistic if np.ptp(read) > 0 and np.ptp(asked) > 0 else 0.0
+    return {
+        "spearman": float(rank),
+        "mae": float(np.mean(np.abs(read - asked))),
+        "held_mae": float(np.mean(np.abs(judge(held_x) - held_y))),
+    }
+
+
+def nasa_score(wrong: Array) -> float:
+    """Mean penalty of remaining lives predicted too long (``wrong`` > 0) or too short.
+
+    ``exp(d/10) - 1`` for late and ``exp(-d/13) - 1`` for early predictions, in cycles; at least
+    0, lower is better. The mean over windows, not the sum, so that sizes can be compared.
+    Source: Saxena et al., PHM 2008.
+    """
+    return float(np.mean(np.where(wrong > 0, np.expm1(wrong / 10), np.expm1(-wrong / 13))))
+
+
+def _mean(values: list[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")

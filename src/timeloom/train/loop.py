@@ -1,0 +1,381 @@
+"""The training loop: batches in an order that a seed decides, and progress yielded to the caller."""
+
+import copy
+import json
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from timeloom.diffusion.draws import Draws, StepDraws
+from timeloom.train.checkpoint import load_checkpoint, save_checkpoint
+
+__all__ = ["Progress", "Recipe", "train"]
+
+Batch = tuple[Tensor, ...]
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """What the loop needs of a method."""
+
+    model_: nn.Module
+
+    def loss(self, model: nn.Module, *batch: Tensor, rng: Draws) -> Tensor:
+        """One number to be minimised, for one batch."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to train; every field is a setting of the methods.
+
+    Attributes:
+        train_steps: Budget in optimiser steps.
+        minutes: Budget in minutes of wall time; used where given, whatever ``train_steps`` says.
+        windows_seen: Budget in windows, all processes together; used where given.
+        batch: Windows per step, shared by all processes.
+        lr: Peak learning rate of AdamW.
+        weight_decay: Of AdamW.
+        warmup: Share of the budget during which the rate rises linearly.
+        clip: Largest norm of the gradient.
+        average: Exponent of the power-law moving average of the weights (6.94 averages over
+            about a tenth of the run; Karras et al. 2024); 0 is the plain mean over all steps.
+        validations: How often the held-out loss is measured in the whole run.
+        precision: ``"no"``, ``"bf16"`` or ``"fp16"``.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    """
+
+    train_steps: int = 4000
+    minutes: float | None = None
+    windows_seen: int | None = None
+    batch: int = 128
+    lr: float = 2e-3
+    weight_decay: float = 1e-4
+    warmup: float = 0.05
+    clip: float = 1.0
+    average: float = 6.94
+    validations: int = 20
+    precision: str = "no"
+    device: str = "auto"
+
+    def share(self, step: int, seconds: float) -> float:
+        """How much of the budget is spent, in [0, 1]."""
+        if self.minutes is not None:
+            return min(1.0, seconds / (60 * self.minutes))
+        if self.windows_seen is not None:
+            return min(1.0, step * self.batch / self.windows_seen)
+        return min(1.0, step / self.train_steps)
+
+    def rate(self, share: float) -> float:
+        """Learning rate at a share of the budget: linear warm-up, then a cosine to 0."""
+        if share < self.warmup:
+            return self.lr * max(share / self.warmup, 0.01)
+        return self.lr * 0.5 * (1 + math.cos(math.pi * (share - self.warmup) / (1 - self.warmup)))
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What the loop yields.
+
+    Attributes:
+        step: Optimiser steps taken.
+        seen: Windows seen, all processes together.
+        share: Share of the budget spent, in [0, 1].
+        loss: Mean training loss since the last report.
+        validation: Latest held-out loss of the averaged weights; None before the first.
+        best: Whether that was the lowest so far.
+        lr: Learning rate.
+        seconds: Training time so far, earlier parts of a resumed run counted in.
+        left: Expected seconds to the end.
+    """
+
+    step: int
+    seen: int
+    share: float
+    loss: float
+    validation: float | None
+    best: bool
+    lr: float
+    seconds: float
+    left: float
+
+
+class _Objective(nn.Module):
+    """The method's loss as a module, so that gradients of several processes meet in one place."""
+
+    def __init__(self, method: Trainable, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self._loss = method.loss
+
+    def forward(self, batch: Batch, rng: Draws) -> Tensor:
+        return self._loss(self.model, *batch, rng=rng)
+
+
+def train(
+    method: Trainable,
+    data: Batch,
+    held_out: Batch | None = None,
+    *,
+    recipe: Recipe,
+    seed: int = 0,
+    folder: Path | None = None,
+    resume: bool = False,
+) -> Iterator[Progress]:
+    """Trains ``method.model_`` on ``data``; afterwards it holds the best averaged weights.
+
+    The order of windows depends on (seed, epoch), the randomness of a step on (seed, windows
+    seen): a resumed run equals an unbroken one, and two processes equal one with the same batch.
+    SIGINT and SIGTERM are answered at the end of a step: the state is saved, then
+    KeyboardInterrupt is raised.
+
+    Args:
+        method: Has ``model_`` and ``loss``.
+        data: Tensors with the same first axis; a batch is a row choice of each.
+        held_out: As ``data``, from the training data but never trained on; chooses the weights
+            that are kept. None keeps the last ones.
+        recipe: Budget, batch, rates.
+        seed: Decides everything that is drawn.
+        folder: Where ``train.jsonl`` and the checkpoint are written; None writes nothing.
+        resume: Go on from the checkpoint in ``folder``; without one, start at the beginning.
+
+    Yields:
+        Progress, about two hundred times in a run.
+
+    Raises:
+        ValueError: If the batch cannot be shared by the processes, or the checkpoint belongs to
+            another run.
+    """
+    run = _Run(method, data, held_out, recipe, seed, folder)
+    if resume:
+        run.restore()
+    with _stop_signals() as stopped:
+        while run.share() < 1:
+            report = run.advance()
+            if stopped:
+                run.save()
+                raise KeyboardInterrupt
+            if report is not None:
+                yield report
+    run.finish()
+
+
+class _Run:
+    """The state of one training run."""
+
+    def __init__(
+        self,
+        method: Trainable,
+        data: Batch,
+        held_out: Batch | None,
+        recipe: Recipe,
+        seed: int,
+        folder: Path | None,
+    ) -> None:
+        cpu = recipe.device == "cpu"
+        self.machine = Accelerator(cpu=cpu, mixed_precision=recipe.precision)
+        ranks = self.machine.num_processes
+        if recipe.batch % ranks:
+            raise ValueError(
+                f"batch must be a multiple of the {ranks} processes; got {recipe.batch}."
+            )
+        self.method, self.recipe, self.seed, self.folder = method, recipe, seed, folder
+        self.model = method.model_.to(self.machine.device)
+        optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay
+        )
+        self.objective, self.optimizer = self.machine.prepare(
+            _Objective(method, self.model), optimizer
+        )
+        self.average = AveragedModel(self.model, multi_avg_fn=_power_average(recipe.average))
+        self.best = copy.deepcopy(self.average.module)
+        self.data, self.held_out = data, held_out
+        self.step = self.reported = 0
+        self.seconds, self.saved_at = 0.0, time.monotonic()
+        self.validation: float | None = None
+        self.lowest = math.inf
+        self.order: dict[int, Tensor] = {}
+        self.losses: list[Tensor] = []
+
+    @property
+    def seen(self) -> int:
+        return self.step * self.recipe.batch
+
+    def share(self) -> float:
+        share = self.recipe.share(self.step, self.seconds)
+        if self.recipe.minutes is not None and self.machine.num_processes > 1:
+            # Clocks differ between processes, yet all must stop at the same step.
+            share = self.machine.reduce(torch.tensor(share, device=self.machine.device), "mean")
+            share = float(share)
+        return share
+
+    def advance(self) -> Progress | None:
+        """One optimiser step; a report where one is due."""
+        began = time.monotonic()
+        share = self.recipe.share(self.step, self.seconds)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.rate(share)
+        rank, ranks = self.machine.process_index, self.machine.num_processes
+        rng = StepDraws(self.seed, self.seen, rank, ranks)
+        rows = self._rows().chunk(ranks)[rank]
+        batch = tuple(part[rows].to(self.machine.device) for part in self.data)
+        self.model.train()
+        self.optimizer.zero_grad()
+        loss = self.objective(batch, rng)
+        self.machine.backward(loss)
+        self.machine.clip_grad_norm_(self.objective.parameters(), self.recipe.clip)
+        self.optimizer.step()
+        self.average.update_parameters(self.model)
+        self.losses.append(loss.detach())
+        self.step += 1
+        now = self.recipe.share(self.step, self.seconds + time.monotonic() - began)
+        best = self._validate() if self._crossed(share, now, self.recipe.validations) else False
+        self.seconds += time.monotonic() - began
+        # The first step is reported too: it is the first sign of life.
+        if best or self.step == 1 or now >= 1 or self._crossed(share, now, 200):
+            return self._report(now, best)
+        return None
+
+    def _rows(self) -> Tensor:
+        """Which windows this step takes: the next ``batch`` of an endless stream of epochs."""
+        count = len(self.data[0])
+        position = torch.arange(self.seen, self.seen + self.recipe.batch)
+        epochs = position // count
+        for epoch in range(int(epochs[0]), int(epochs[-1]) + 1):
+            if epoch not in self.order:
+                rng = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+                self.order[epoch] = torch.randperm(count, generator=rng)
+        for epoch in [e for e in self.order if e < int(epochs[0])]:
+            del self.order[epoch]
+        if int(epochs[0]) == int(epochs[-1]):
+            return self.order[int(epochs[0])][position % count]
+        pairs = zip(epochs.tolist(), (position % count).tolist(), strict=True)
+        return torch.stack([self.order[epoch][at] for epoch, at in pairs])
+
+    @staticmethod
+    def _crossed(before: float, after: float, marks: int) -> bool:
+        return int(before * marks) != int(after * marks)
+
+    @torch.no_grad()
+    def _validate(self) -> bool:
+        """Measures the averaged weights on the held-out part, with the same noise every time."""
+        model = self.average.module
+        if self.held_out is None:
+            self.best.load_state_dict(model.state_dict())
+            return False
+        model.eval()
+        total, count = 0.0, 0
+        for i, rows in enumerate(torch.arange(len(self.held_out[0])).split(512)):
+            batch = tuple(part[rows].to(self.machine.device) for part in self.held_out)
+            with self.machine.autocast():
+                loss = self.method.loss(model, *batch, rng=StepDraws(self.seed, i))
+            total, count = total + float(loss) * len(rows), count + len(rows)
+        self.validation = total / count
+        if self.validation < self.lowest:
+            self.lowest = self.validation
+            self.best.load_state_dict(model.state_dict())
+            return True
+        return False
+
+    def _report(self, share: float, best: bool) -> Progress:
+        loss = torch.stack(self.losses).mean()
+        self.losses = []
+        report = Progress(
+            self.step,
+            self.seen,
+            share,
+            float(self.machine.reduce(loss, "mean")),
+            self.validation,
+            best,
+            self.recipe.rate(share),
+            self.seconds,
+            self.seconds * (1 - share) / max(share, 1e-9),
+        )
+        if self.folder is not None and self.machine.is_main_process:
+            with open(self.folder / "train.jsonl", "a") as file:
+                file.write(json.dumps(asdict(report)) + "\n")
+        if time.monotonic() - self.saved_at > 15:
+            self.save()
+        return report
+
+    def save(self) -> None:
+        self.saved_at = time.monotonic()
+        if self.folder is None or not self.machine.is_main_process:
+            return
+        lowest = None if math.isinf(self.lowest) else self.lowest
+        counters: dict[str, Any] = dict(
+            step=self.step,
+            seconds=self.seconds,
+            validation=self.validation,
+            lowest=lowest,
+            losses=[float(loss) for loss in self.losses],
+        )
+        save_checkpoint(self.folder, self._parts(), self.optimizer, counters)
+
+    def restore(self) -> None:
+        if self.folder is None:
+            raise ValueError("resume needs the folder of the run; got None.")
+        counters = load_checkpoint(self.folder, self._parts(), self.optimizer)
+        log = self.folder / "train.jsonl"
+        lines = log.read_text().splitlines() if log.exists() else []
+        step = 0
+        if counters is not None:
+            step = self.step = counters["step"]
+            self.seconds, self.validation = counters["seconds"], counters["validation"]
+            self.lowest = math.inf if counters["lowest"] is None else counters["lowest"]
+            self.losses = [torch.tensor(x, device=self.machine.device) for x in counters["losses"]]
+        if self.machine.is_main_process:
+            # What was logged after the checkpoint happens again.
+            kept = [line for line in lines if _step_of(line) <= step]
+            log.write_text("".join(line + "\n" for line in kept))
+
+    def finish(self) -> None:
+        """Hands the weights that are kept back to the method."""
+        chosen = self.best if self.held_out is not None else self.average.module
+        self.model.load_state_dict(chosen.state_dict())
+        self.model.eval()
+
+    def _parts(self) -> dict[str, nn.Module]:
+        return {"model": self.model, "average": self.average, "best": self.best}
+
+
+def _power_average(exponent: float) -> Any:
+    def update(averaged: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
+        share = 1 - (1 - 1 / (float(count) + 1)) ** (exponent + 1)
+        torch._foreach_lerp_(averaged, current, share)
+
+    return update
+
+
+def _step_of(line: str) -> float:
+    try:
+        return json.loads(line)["step"]
+    except (json.JSONDecodeError, KeyError):
+        return math.inf  # a line that a kill cut short
+
+
+@contextmanager
+def _stop_signals() -> Iterator[list[int]]:
+    """Collects SIGINT and SIGTERM instead of being torn apart in mid-step by them."""
+    got: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield got
+        return
+    both = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda number, _: got.append(number)) for number in both]
+    try:
+        yield got
+    finally:
+        for number, handler in zip(both, before, strict=True):
+            signal.signal(number, handler)
