@@ -46,7 +46,9 @@ def test_the_mean_of_the_ancestral_step_agrees():
         )
         eps = noise_of(model, x, t)
         means = [
-            theirs.step(eps, t - 1, x, generator=torch.Generator().manual_seed(i)).prev_sample
+            theirs.step(
+                eps[:, None], t - 1, x[:, None], generator=torch.Generator().manual_seed(i)
+            ).prev_sample[:, 0]
             for i in range(400)
         ]
         spread = torch.stack(means).std()

@@ -29,7 +29,7 @@ def draw(model, step, steps, count=10_000, seed=0):
     ],
 )
 def test_a_deterministic_step_reaches_the_gaussian_it_was_given(step, steps, low, high):
-    got = draw(gaussian(KarrasSchedule(), 0.5), step, steps)
+    got = draw(gaussian(KarrasSchedule(high=20.0, rho=7.0), 0.5), step, steps)
     assert low < got.std() < high
     # The mean, 1/40 of the first noise level, is left out of the noise that sampling starts from.
     assert abs(got.mean() - 0.5) < 0.3 * 0.5 / 20 + 0.008
@@ -53,7 +53,7 @@ def test_a_step_on_betas_reaches_the_gaussian_it_was_given(step, steps, low, hig
 
 
 @pytest.mark.parametrize("step", ALL)
-@pytest.mark.parametrize("schedule", [CosineSchedule(), KarrasSchedule()], ids=["cosine", "karras"])
+@pytest.mark.parametrize("schedule", [CosineSchedule(), KarrasSchedule(rho=7.0)], ids=["cosine", "karras"])
 def test_every_step_reaches_both_modes_of_a_mixture(step, schedule):
     model = ExactMixture(schedule, [-1.0, 1.0], [0.1, 0.2], [0.3, 0.7])
     got = draw(model, step, 200, count=4_000)
@@ -61,8 +61,28 @@ def test_every_step_reaches_both_modes_of_a_mixture(step, schedule):
     assert abs(got[got > 0].std() - 0.2) < 0.02 and abs(got[got < 0].std() - 0.1) < 0.015
 
 
+@pytest.mark.parametrize(("steps", "worst"), [(8, 0.06), (10, 0.045), (16, 0.025)])
+def test_the_rule_in_angles_keeps_every_spread_in_few_steps(steps, worst):
+    for spread in (0.3, 0.7, 1.0, 1.4):
+        got = draw(gaussian(KarrasSchedule(), 0.0, spread), "trig_2m", steps)
+        drawn = StepDraws(0, 0).normal((10_000,)).std()
+        assert abs(got.std() / drawn / spread - 1) < worst
+
+
+def test_the_rule_in_angles_is_second_order_and_right():
+    model = gaussian(KarrasSchedule(high=80.0), 0.0, 0.3)
+    noise = StepDraws(0, 0).normal((500,)).double()
+    exact = noise * 80.0 * 0.3 / (80.0**2 + 0.3**2) ** 0.5  # the flow of a Gaussian, solved
+    errors = [
+        (sample(model, noise, model.schedule.grid(n), step=STEPS["trig_2m"]) - exact).abs().mean()
+        for n in (100, 200, 400)
+    ]
+    assert errors[0] / errors[1] > 2.5 and errors[1] / errors[2] > 2.5
+    assert errors[2] < 1e-4
+
+
 def test_halving_the_steps_of_a_second_order_rule_quarters_its_error():
-    model = gaussian(KarrasSchedule(low=0.002, high=80.0), 0.0)
+    model = gaussian(KarrasSchedule(low=0.002, high=80.0, rho=7.0), 0.0)
     noise = StepDraws(0, 0).normal((500,)).double()
     sharp = sample(model, noise, model.schedule.grid(1000), step=heun)
     coarse, fine = (

@@ -106,7 +106,7 @@ def _usage_sentence(error: Any) -> str:
     context = getattr(error, "ctx", None)
     verb = context.command_path if context is not None else "timeloom"
     sentence = one_line(error.format_message()).removesuffix(".")
-    return f"{sentence[0].lower()}{sentence[1:]}; {verb} --help shows how it is used."
+    return f"{sentence[0].lower()}{sentence[1:]} ({verb} --help shows how it is used)"
 
 
 def _show_warning(

@@ -1,15 +1,22 @@
 """``timeloom evaluate``: real and synthetic windows in, records and a report out."""
 
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+import timeloom
 from timeloom.cli import options
 from timeloom.cli.inputs import check_data, check_output, load_set, read_windows_of, set_name
-from timeloom.cli.messages import say
+from timeloom.cli.messages import say, show, writing
 from timeloom.cli.options import Columns
+from timeloom.cli.progress import table, track
 from timeloom.data.windows import Windows
+
+if TYPE_CHECKING:
+    from timeloom.evaluation import Report
 
 __all__ = ["evaluate", "report_on"]
 
@@ -29,7 +36,13 @@ def evaluate(
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="FILE", help="The page; records.jsonl beside it.")
     ] = Path("report.html"),
-    seed: Annotated[int, typer.Option("--seed", help="Decides every draw and split.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="First of the seeds.")] = 0,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, help="How many seeds; their spread is shown.")
+    ] = 3,
+    limit: Annotated[
+        int, typer.Option("--limit", min=10, help="Windows per side and seed at most.")
+    ] = 2000,
     stride: options.Stride = 1,
     series: options.SeriesName = None,
     time: options.TimeName = None,
@@ -45,40 +58,112 @@ def evaluate(
         check_data(spec)
     columns = Columns(series, time, label, channels, allow_pickle)
     made = _read_synthetic(synthetic, columns)
-    length = made.shape[0]
     train = train or _own_train_part(real)
-    held_out = read_windows_of(
-        real, columns, length=length, stride=stride, part="test", drop_short=True
-    )
-    reference = None
-    if train is not None:
-        reference = read_windows_of(
-            train, columns, length=length, stride=stride, part="train", drop_short=True
+    parts = {"test": real} if train is None else {"test": real, "train": train}
+    cut = {
+        part: read_windows_of(
+            spec, columns, length=made.shape[0], stride=stride, part=part, drop_short=True
         )
-    report_on(held_out, made, reference, task, out, seed, context.obj or [])
+        for part, spec in parts.items()
+    }
+    report_on(
+        cut["test"],
+        made,
+        cut.get("train"),
+        task=task,
+        out=out,
+        seeds=range(seed, seed + seeds),
+        limit=limit,
+        names=(synthetic, real),
+        made={"command": _command(context.obj)},
+    )
 
 
 def report_on(
     real: Windows,
     synthetic: Windows,
     reference: Windows | None,
+    *,
     task: str | None,
     out: Path,
-    seed: int,
-    arguments: list[str],
-) -> list[object]:
-    """Evaluates, writes the page and ``records.jsonl`` beside it, and shows the rows."""
-    raise NotImplementedError
+    seeds: range,
+    limit: int,
+    names: tuple[str, str],
+    made: Mapping[str, Any],
+) -> "Report":
+    """Evaluates, writes the page and ``records.jsonl`` beside it, and shows the rows.
+
+    Args:
+        real: Held-out real windows.
+        synthetic: Synthetic windows.
+        reference: The windows that the generator was trained on, or None.
+        task: ``"classify"``, ``"regress"`` or None: from the labels.
+        out: The page.
+        seeds: One measurement per seed.
+        limit: Windows per side and seed at most.
+        names: What the synthetic and the real windows are called.
+        made: How the windows were made, for the page.
+
+    Raises:
+        ValueError: If the two sides cannot be compared.
+    """
+    from timeloom.evaluation import Report, evaluate_rows, planned
+    from timeloom.methods.estimator import fingerprint
+
+    rows = evaluate_rows(
+        real,
+        synthetic,
+        reference,
+        task=task,
+        seeds=list(seeds),
+        method=names[0],
+        data=names[1],
+        limit=limit,
+    )
+    count = len(planned(real, synthetic, reference, task))
+    records = tuple(track(rows, "evaluate", count, unit="measures", by_size=False))
+    report = Report(records, real, synthetic, reference)
+    about = {
+        "version": timeloom.__version__,
+        "seed": seeds.start,
+        "seeds": len(seeds),
+        "data": f"{names[1]} ({fingerprint(real)})",
+        "synthetic": f"{names[0]} ({fingerprint(synthetic)})",
+    }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with writing(out):
+        report.save_records(out.with_name("records.jsonl"))
+        report.to_html(out, made={**made, **about})
+    _show(report)
+    show(f"\nThe page is {out}; {out.with_name('records.jsonl')} holds the figures.")
+    return report
+
+
+def _show(report: "Report") -> None:
+    rows = [
+        [record.metric, *map(_number, (record.value, record.floor, record.copy)), record.verdict]
+        for record in report.records
+    ]
+    show("")
+    table(["measure", "synthetic", "real (floor)", "copy machine", "verdict"], rows)
+    show("\n" + " ".join([report.headline, *report.findings[:2]]))
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
+
+
+def _command(arguments: list[str] | None) -> str:
+    """The command line as it was given."""
+    return shlex.join(["timeloom", *(arguments or [])])
 
 
 def _own_train_part(real: str) -> str | None:
     """The training part of the set that REAL names without a part, where it has one."""
     named = set_name(real)
-    if named is None or named[1] == "train":
+    if named is None or named[1] == "train" or not isinstance(load_set(named[0]), tuple):
         return None
-    if not isinstance(load_set(named[0]), tuple):
-        return None
-    say(f"{named[0]}: comparing with its train part too (--train names another)")
+    say(f"{named[0]}: its train part stands for what was trained on (--train names another)")
     return f"{named[0]}:train"
 
 

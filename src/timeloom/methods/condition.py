@@ -7,27 +7,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from timeloom.data.describe import label_kind
 from timeloom.data.windows import Windows
 
-__all__ = ["Condition", "kind_of"]
+__all__ = ["Condition"]
 
 Array = NDArray[Any]
 
 KINDS = ("auto", "class", "value", "none")
-MANY = 20  # integers with more different values than this are a value, not a class
-
-
-def kind_of(y: Array | None) -> str:
-    """``"class"``, ``"value"`` or ``"none"``: what labels plainly are.
-
-    Text, truth values and at most 20 different whole numbers are classes.
-    """
-    if y is None:
-        return "none"
-    if y.dtype.kind not in "iuf":
-        return "class"
-    whole = np.isfinite(y).all() and (y == np.round(y)).all()
-    return "class" if whole and len(np.unique(y)) <= MANY else "value"
 
 
 @dataclass(frozen=True)
@@ -58,7 +45,7 @@ class Condition:
             raise ValueError(f"condition must be one of {KINDS}; got {kind!r}.")
         y = windows.y
         if kind == "auto":
-            kind = kind_of(y)
+            kind = (None if y is None else label_kind(y)) or "none"
         if kind == "none":
             return cls("none")
         name = windows.label_name
@@ -70,7 +57,7 @@ class Condition:
         bad = np.flatnonzero([_missing(label) for label in y.tolist()])
         if len(bad):
             raise ValueError(
-                f"every window needs a label; '{name}' is NaN for {len(bad)} of {len(y)} windows "
+                f"every window needs a label; '{name}' is missing for {len(bad)} of {len(y)} windows "
                 f"(the first is window {bad[0]}). Fill them or leave those windows out."
             )
         if kind == "class":
@@ -175,4 +162,5 @@ class Condition:
 
 
 def _missing(label: Any) -> bool:
-    return label is None or (isinstance(label, float) and not np.isfinite(label))
+    # A table's missing text comes back as "".
+    return label is None or label == "" or (isinstance(label, float) and not np.isfinite(label))

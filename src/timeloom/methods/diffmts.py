@@ -42,6 +42,11 @@ class DiffMTS(Estimator):
         diffusion_steps: Steps of the beta schedules; the paper's 500.
         beta_first: First beta of ``"linear"``.
         beta_last: Last beta of ``"linear"``.
+        level_high: Largest noise level of ``"karras"`` that is sampled at, in units of the data.
+        level_mean: Mean of the logarithm of the levels trained at.
+        level_spread: Standard deviation of it.
+        level_rho: Spacing of the levels sampled at; None is the one that suits ``"trig_2m"``, 7
+            is EDM's, for the other rules.
         target: What the network predicts: ``"karras"``, ``"noise"``, ``"velocity"``, ``"clean"``.
         width: Features of the first level of the network.
         multipliers: Features of its levels in units of ``width``.
@@ -60,7 +65,7 @@ class DiffMTS(Estimator):
         guidance: Weight of classifier-free guidance; 0 halves the cost of sampling.
         scale: Scaling of channels: ``"standard"``, ``"minmax"``, ``"robust"``, ``"quantile"``.
         keep_constant: Accept channels that never change; they come back as their constant.
-        sample_step: Rule of the sampler: ``"dpmpp_2m"``, ``"heun"``, ``"ddim"``, ``"ddpm"`` or
+        sample_step: Rule of the sampler: ``"trig_2m"``, ``"dpmpp_2m"``, ``"heun"``, ``"ddim"``, ``"ddpm"`` or
             ``"ddpm_beta"`` (the larger variance, as the authors' code).
         sample_steps: Steps of the sampler.
         held_out: Share of the training windows that chooses the weights that are kept.
@@ -84,6 +89,10 @@ class DiffMTS(Estimator):
     diffusion_steps: int = 500
     beta_first: float = 1e-4
     beta_last: float = 0.028
+    level_high: float = 40.0
+    level_mean: float = -0.4
+    level_spread: float = 1.4
+    level_rho: float | None = None
     target: str = "karras"
     width: int = 32
     multipliers: str = "1,2,2"
@@ -101,7 +110,7 @@ class DiffMTS(Estimator):
     guidance: float = 0.2
     scale: str = "standard"
     keep_constant: bool = False
-    sample_step: str = "dpmpp_2m"
+    sample_step: str = "trig_2m"
     sample_steps: int = 10
     held_out: float = 0.1
     train_steps: int = 4000
@@ -333,7 +342,12 @@ class DiffMTS(Estimator):
 
     def _schedule(self) -> Schedule:
         if self.schedule == "karras":
-            return KarrasSchedule()
+            return KarrasSchedule(
+                high=self.level_high,
+                rho=self.level_rho,
+                mean=self.level_mean,
+                spread=self.level_spread,
+            )
         if self.schedule == "cosine":
             return CosineSchedule(self.diffusion_steps)
         if self.schedule == "linear":

@@ -80,7 +80,7 @@ def two_sample_auc(
     *,
     seed: int,
     groups: Groups = None,
-    kernels: int = 600,
+    kernels: int = 400,
     folds: int = 5,
 ) -> float:
     """How well random convolutions and a ridge classifier tell synthetic from real windows.

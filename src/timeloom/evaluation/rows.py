@@ -1,0 +1,149 @@
+"""Every metric over the seeds, beside its floor and the copy machine: one record after another."""
+
+from collections.abc import Iterator, Sequence
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timeloom.data.windows import Windows
+from timeloom.evaluation.arms import Arms, Part, check, deal, guess_task, halves
+from timeloom.evaluation.case import Case
+from timeloom.evaluation.labelled import labelled_names, labelled_rows
+from timeloom.evaluation.record import Record
+from timeloom.metrics import fidelity, privacy
+from timeloom.metrics.metric import Metric
+
+__all__ = ["evaluate_rows", "planned"]
+
+Array = NDArray[Any]
+
+TASKS = ("classify", "regress")
+WHY_NO_REFERENCE = (
+    "the training windows were not given, so nobody can say whether the synthetic windows are "
+    "copies of them; give reference="
+)
+
+
+def evaluate_rows(
+    real: Windows,
+    synthetic: Windows,
+    reference: Windows | None = None,
+    *,
+    task: str | None = None,
+    seeds: Sequence[int] = (0, 1, 2),
+    method: str = "",
+    data: str = "",
+    limit: int = 2000,
+) -> Iterator[Record]:
+    """Measures, and yields each record as soon as it is known; the arguments of ``evaluate``.
+
+    Raises:
+        ValueError: At once, before the first record, if the two cannot be compared.
+    """
+    check(real, synthetic, reference)
+    if task is not None and task not in TASKS:
+        raise ValueError(f"task must be 'classify' or 'regress'; got {task!r}.")
+    if not len(seeds) or limit < 1:
+        raise ValueError(f"at least one seed and a positive limit; got {seeds} and {limit}.")
+    notes = []
+    blind = reference is None
+    if reference is None:
+        first, second = halves(real, 0)
+        real, reference = real[second], real[first]
+        notes.append("no training windows given: half of the real recordings stand for them")
+    known = [real.y, synthetic.y, reference.y]
+    if task is not None and any(y is None for y in known):
+        raise ValueError(f"task={task!r} needs labels on every side; leave task out or add them.")
+    task = task or guess_task(*known)
+    gaps = float(np.isnan(real.x).mean()) if len(real) else 0.0
+    if gaps:
+        notes.append(
+            f"{gaps:.1%} of the real values were not measured: synthetic windows got the same gaps "
+            "and judges see the channel's mean there"
+        )
+    case = Case(
+        real, synthetic, reference, task, tuple(seeds), method, data, limit, tuple(notes), blind
+    )
+    return _rows(case)
+
+
+def planned(
+    real: Windows, synthetic: Windows, reference: Windows | None = None, task: str | None = None
+) -> tuple[str, ...]:
+    """The metrics that ``evaluate_rows`` will yield, in order, so that progress can be shown."""
+    sides = [side for side in (real, synthetic, reference) if side is not None]
+    task = task or guess_task(*[side.y for side in sides])
+    names = [metric.name for metric in (*fidelity.METRICS, *privacy.METRICS)]
+    return (*names, *labelled_names(task))
+
+
+def _rows(case: Case) -> Iterator[Record]:
+    arms = [
+        deal(
+            case.real,
+            case.synthetic,
+            case.reference,
+            task=case.task,
+            limit=case.limit,
+            seed=seed,
+        )
+        for seed in case.seeds
+    ]
+    known: dict[Any, float] = {}
+    for metric in (*fidelity.METRICS, *privacy.METRICS):
+        yield _row(case, metric, arms, known)
+    yield from labelled_rows(case, arms)
+
+
+def _row(case: Case, metric: Metric, arms: list[Arms], known: dict[Any, float]) -> Record:
+    if "train" in metric.needs and case.blind:
+        return case.skipped(metric, WHY_NO_REFERENCE)
+    size = min(len(one.real.x) for one in arms)
+    if size < metric.smallest:
+        return case.skipped(metric, _too_few(case, size, metric.smallest))
+    began = perf_counter()
+    per_seed: dict[str, list[float]] = {}
+    for side in ("value", "floor", "copy"):
+        if side != "floor" or all(one.first is not None for one in arms):
+            per_seed[side] = [
+                _number(case, metric, one, side, seed, known)
+                for one, seed in zip(arms, case.seeds, strict=True)
+            ]
+    sizes = {"real": size, "synthetic": size, "train": len(case.reference)}
+    note = "" if case.task is None else "labels made equal on all sides before comparing"
+    return case.measured(metric, per_seed, sizes=sizes, began=began, note=note)
+
+
+def _number(
+    case: Case, metric: Metric, arms: Arms, side: str, seed: int, known: dict[Any, float]
+) -> float:
+    pairs: dict[str, tuple[Part | None, Part | None]] = {
+        "value": (arms.real, arms.synthetic),
+        "floor": (arms.first, arms.second),
+        "copy": (arms.real, arms.copy),
+    }
+    real, synthetic = pairs[side]
+    if real is None or synthetic is None:
+        return float("nan")
+    given = {
+        "real": real.x,
+        "synthetic": synthetic.x,
+        "groups": (real.groups, synthetic.groups),
+        "train": case.reference.x,
+        "held_out": real.x,
+        "seed": seed,
+    }
+    key = (metric.function, side, seed)
+    if key not in known:
+        known[key] = metric.function(**{name: given[name] for name in metric.needs})
+    return float(known[key] if metric.then is None else metric.then(known[key]))
+
+
+def _too_few(case: Case, size: int, needed: int) -> str:
+    counts = f"{len(case.real)} real, {len(case.synthetic)} synthetic, {len(case.reference)} train"
+    return (
+        f"{size} windows a side can be compared (of {counts}; same labels on all sides, real ones "
+        f"halved for the floor), fewer than the {needed} that this metric needs"
+    )

@@ -1,0 +1,64 @@
+"""From a figure, its floor and the copy machine to a word."""
+
+import math
+
+__all__ = ["verdict"]
+
+
+def verdict(
+    value: float,
+    floor: float,
+    copy: float,
+    *,
+    better: str,
+    far: float,
+    small: float | None = None,
+    spread: float = 0.0,
+    copies: str = "good",
+    alarm: float | None = None,
+) -> tuple[str, str]:
+    """Compares a figure with what real data score.
+
+    The mark is the floor; where copies are good in this metric's eyes (they are real windows), it is
+    the worse of floor and copy machine, for both are real against real.
+
+    * pass: no worse than the mark by more than two spreads of the seeds or ``small``.
+    * warn: worse than that, yet by no more than ``far``.
+    * fail: worse still; or below ``alarm`` and clearly below the floor, which is a sign of copies.
+    * skipped: there is no value or no mark.
+
+    Args:
+        value: Mean over the seeds.
+        floor: Real against real; NaN where there is none.
+        copy: The copy machine's; NaN where there is none.
+        better: ``"lower"`` or ``"higher"``.
+        far: A departure that has failed, in the unit of ``value``.
+        small: A departure too small to matter; a fifth of ``far`` where None.
+        spread: Standard deviation over seeds, of value or floor, whichever is larger.
+        copies: ``"good"`` or ``"bad"``.
+        alarm: See above; None for none.
+
+    Returns:
+        The word, and the rule with its figures in a sentence.
+    """
+    sign = 1 if better == "lower" else -1
+    marks = [floor, copy] if copies == "good" else [floor]
+    marks = [sign * mark for mark in marks if math.isfinite(mark)]
+    if not marks or not math.isfinite(value):
+        return "skipped", "there is no figure of real data to compare with."
+    mark = sign * max(marks)
+    small = max(2 * spread, far / 5 if small is None else small)
+    far = max(far, small)
+    worse = sign * (value - mark)
+    if alarm is not None and value < alarm and math.isfinite(floor) and value < floor - small:
+        return "fail", (
+            f"{value:.3g} is below {alarm:.3g} and well below the floor {floor:.3g}: copies of the "
+            "very windows it is compared with."
+        )
+    name = "real data" if copies == "good" else "unseen real data"
+    side = f"{abs(worse):.3g} {'worse' if worse > 0 else 'better'} than {name} ({mark:.3g})"
+    if abs(worse) < 5e-4 * max(abs(mark), 1e-3):
+        side = f"as good as {name} ({mark:.3g})"
+    rule = f"pass up to {small:.2g} worse, fail beyond {far:.2g}"
+    word = "pass" if worse <= small else "warn" if worse <= far else "fail"
+    return word, f"{value:.3g} is {side}; {rule}."

@@ -1,0 +1,99 @@
+"""``timeloom evaluate`` and ``timeloom demo``: a page, records beside it, and what was found."""
+
+import json
+
+import numpy as np
+import pytest
+from recordings import engines
+
+import timeloom
+from timeloom.cli import demo
+
+QUICK = ["--seeds", 2, "--limit", 40]
+
+
+@pytest.fixture
+def sides(tmp_path, fitted):
+    """Files of real held-out engines, of the engines trained on, and of synthetic windows."""
+    engines(count=8, seed=1).to_csv(tmp_path / "real.csv", index=False)
+    engines(count=8, seed=0).to_csv(tmp_path / "train.csv", index=False)
+    synthetic = timeloom.load(fitted).sample(60, seed=0)
+    timeloom.write(tmp_path / "synthetic.parquet", synthetic)
+    return tmp_path
+
+
+def test_a_page_and_records_are_written_and_the_rows_shown(command, sides):
+    page = sides / "made" / "report.html"
+    outcome = command(
+        *("evaluate", sides / "real.csv", sides / "synthetic.parquet"),
+        *("--train", sides / "train.csv", "--task", "regress", "-o", page, *QUICK),
+    )
+    assert outcome.status == 0, outcome.err
+    records = [json.loads(line) for line in (page.with_name("records.jsonl")).open()]
+    for record in records:
+        assert record["metric"] in outcome.out
+    assert "floor" in outcome.out and "copy machine" in outcome.out
+    assert outcome.out.rstrip().splitlines()[-1].startswith(f"The page is {page};")
+    text = page.read_text()
+    assert "timeloom evaluate" in text and timeloom.__version__ in text
+    assert "https://cdn" not in text
+
+
+def test_progress_is_shown_measure_by_measure(command, sides):
+    outcome = command(
+        *("evaluate", sides / "real.csv", sides / "synthetic.parquet"),
+        *("-o", sides / "report.html", *QUICK),
+    )
+    assert outcome.status == 0, outcome.err
+    lines = [line for line in outcome.out.splitlines() if line.startswith("evaluate ")]
+    assert len(lines) > 3 and "100 %" in lines[-1]
+
+
+def test_other_channels_are_refused(refused, sides):
+    table = engines(count=8, seed=1).drop(columns="heat")
+    table.to_csv(sides / "real.csv", index=False)
+    refused("evaluate", sides / "real.csv", sides / "synthetic.parquet", "-o", sides / "a.html")
+    assert not (sides / "a.html").exists()
+
+
+def test_a_set_is_evaluated_with_its_own_parts(command, tmp_path, monkeypatch):
+    seen = {}
+
+    def report_on(real, synthetic, reference, **how):
+        seen.update(real=real, synthetic=synthetic, reference=reference, **how)
+
+    monkeypatch.setattr("timeloom.cli.evaluate.report_on", report_on)
+    train, test = timeloom.load_dataset("FD001")
+    timeloom.write(tmp_path / "s.parquet", timeloom.cut(train[:2], 48))
+    outcome = command("evaluate", "FD001", tmp_path / "s.parquet", "--stride", 48)
+    assert outcome.status == 0, outcome.err
+    assert "test part" in outcome.err and "train part" in outcome.err
+    long_enough = [one for one in test if len(one) >= 48]
+    np.testing.assert_array_equal(seen["real"].x, timeloom.cut(long_enough, 48, 48).x)
+    np.testing.assert_array_equal(seen["reference"].x, timeloom.cut(train, 48, 48).x)
+    assert seen["made"]["command"].startswith("timeloom evaluate FD001 ")
+
+
+def test_the_demo_ends_with_a_page_and_what_was_found(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "QUICK_MINUTES", 0.02)
+    monkeypatch.setattr(demo, "QUICK_STRIDE", 160)
+    monkeypatch.setattr(demo, "QUICK_LIMIT", 40)
+    for _ in range(2):  # a second demo replaces the first
+        outcome = command("demo", "--quick", "-o", tmp_path / "demo")
+        assert outcome.status == 0, outcome.err
+    assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == [
+        "records.jsonl",
+        "report.html",
+        "run",
+        "synthetic.parquet",
+    ]
+    assert f"The page is {tmp_path / 'demo' / 'report.html'}" in outcome.out
+    lives = timeloom.read_windows(tmp_path / "demo" / "synthetic.parquet").y
+    assert (np.asarray(lives) <= demo.LAST_CYCLES).mean() > 0.4
+
+
+def test_the_demo_leaves_alone_what_it_did_not_write(refused, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.txt").touch()
+    assert "no run of a demo" in refused("demo", "-o", tmp_path)
+    assert (tmp_path / "run" / "thesis.txt").exists()

@@ -1,0 +1,58 @@
+"""Two processes, started as a user would, against one with the doubled batch."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.methods.toy import waves
+from timeloom.data.files import write
+
+
+def fit(folder, table, *launcher):
+    command = [
+        *launcher, "fit", "diffmts", str(table), "-o", str(folder), "--window", "16",
+        "--label", "load", "--set", "width=8", "--set", "batch=32", "--steps", "12", "--device", "cpu",
+    ]  # fmt: skip
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    lines = (folder / "train.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_two_processes_reach_the_loss_curve_of_one(tmp_path):
+    table = tmp_path / "waves.parquet"
+    write(table, waves())
+    one = fit(tmp_path / "one", table, sys.executable, "-m", "timeloom.cli")
+    two = fit(
+        tmp_path / "two", table, sys.executable, "-m", "accelerate.commands.launch", "--cpu",
+        "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no",
+        "--dynamo_backend", "no", "--main_process_port", "0", "-m", "timeloom.cli",
+    )  # fmt: skip
+    assert [row["step"] for row in one] == [row["step"] for row in two]
+    assert [row["seen"] for row in one] == [row["seen"] for row in two]
+    np.testing.assert_allclose(
+        [row["loss"] for row in two], [row["loss"] for row in one], rtol=2e-4
+    )
+    np.testing.assert_allclose(two[-1]["validation"], one[-1]["validation"], rtol=2e-4)
+
+
+@pytest.mark.parametrize("batch", [33])
+def test_a_batch_that_two_processes_cannot_share_is_refused(batch, tmp_path):
+    table = tmp_path / "waves.parquet"
+    write(table, waves())
+    command = [
+        sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2",
+        "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
+        "--main_process_port", "0", "-m", "timeloom.cli", "fit", "diffmts", str(table),
+        "-o", str(tmp_path / "run"), "--window", "16", "--label", "load", "--set",
+        f"batch={batch}", "--device", "cpu",
+    ]  # fmt: skip
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=300)
+    assert done.returncode != 0
+    assert "batch must be a multiple of the 2 processes; got 33" in done.stderr
