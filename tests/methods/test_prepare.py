@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from timeloom.data.windows import Series, Windows, cut
-from timeloom.methods.prepare import bridge, check_fit, hold_out
+from timeloom.methods.prepare import bridge, check_fit, hold_out, leading_spread
 
 
 def test_a_gap_is_bridged_by_a_straight_line_and_ends_by_their_neighbour():
@@ -55,3 +55,10 @@ def test_too_few_windows_hold_nothing_out(rng):
 def test_what_cannot_be_learned_from_is_refused(spoil, sentence, rng):
     with pytest.raises(ValueError, match=sentence):
         check_fit(Windows(spoil(rng.normal(size=(6, 10, 2)))))
+
+
+def test_the_leading_spread_is_that_of_the_largest_principal_component(rng):
+    x = rng.normal(size=(500, 8, 3)) + 2 * rng.normal(size=(500, 1, 1))
+    flat = x.reshape(500, -1)
+    largest = np.linalg.eigvalsh(np.cov(flat.T, bias=True))[-1] ** 0.5
+    assert abs(leading_spread(x) / largest - 1) < 1e-3

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from timeloom.diffusion.draws import Draws
-from timeloom.diffusion.noise import Schedule
+from timeloom.diffusion.noise import SWITCH, Schedule
 
-__all__ = ["STEPS", "ddim", "ddpm", "dpmpp_2m", "heun", "sample", "trig_2m"]
+__all__ = ["STEPS", "ddim", "ddpm", "dpmpp_2m", "heun", "hybrid_2m", "sample", "trig_2m"]
 
 Step = Callable[..., Tensor]  # step(denoise, x, t, s, levels, rng) -> x_s
 
@@ -133,8 +133,7 @@ def trig_2m(
     In TrigFlow's coordinates (Lu and Song 2024, arXiv 2410.11081, section 3; data of spread 1)
     ``u = x / sqrt(alpha² + sigma²)`` obeys du/dθ = -F, where F is what a "karras" network
     predicts; two steps of Adams and Bashforth's rule are taken on F. For a Gaussian of spread 1
-    F is 0, so nothing is lost at any number of steps; ten steps keep a spread of 0.3 to 3 %,
-    where DPM-Solver++(2M) is 10 % off.
+    F is 0, so nothing is lost at any number of steps; spreads far above 1 lose much.
     """
     (a_t, b_t), (a_s, b_s) = _levels(levels, t, s)
     denoise(x, t)
@@ -156,6 +155,21 @@ def _slope(moment: tuple[Tensor, Tensor, Tensor], levels: Schedule) -> tuple[Ten
     return (math.cos(angle) * u - x_hat) / math.sin(angle), angle
 
 
+def hybrid_2m(
+    denoise: Estimate, x: Tensor, t: Tensor, s: Tensor, levels: Schedule, rng: Draws | None
+) -> Tensor:
+    """``dpmpp_2m`` above level 3, ``trig_2m`` below it, one call.
+
+    Windows hold a few directions of large spread (15 for the level of all 14 sensors of FD001
+    at 48 points) and many below 1. The exponential rule is right where the level is above most
+    spreads, the rule in angles where it is near them: with 12 steps from 80 every spread from
+    0.3 to 15 is kept to 5 %, where either rule alone is 10 to 60 % off on some.
+    """
+    (a_t, b_t), _ = _levels(levels, t, s)
+    rule = dpmpp_2m if b_t / a_t > SWITCH * (1 + 1e-9) else trig_2m
+    return rule(denoise, x, t, s, levels, rng)
+
+
 STEPS: dict[str, Step] = {
     "ddpm": ddpm,
     "ddpm_beta": partial(ddpm, variance="beta"),
@@ -163,6 +177,7 @@ STEPS: dict[str, Step] = {
     "heun": heun,
     "dpmpp_2m": dpmpp_2m,
     "trig_2m": trig_2m,
+    "hybrid_2m": hybrid_2m,
 }
 
 
@@ -172,7 +187,7 @@ def sample(
     noise: Tensor,
     times: Tensor,
     *,
-    step: Step = trig_2m,
+    step: Step = hybrid_2m,
     cond: Tensor | None = None,
     push: Callable[[Tensor, Tensor | None], Tensor] | None = None,
     known: tuple[Tensor, Tensor] | None = None,

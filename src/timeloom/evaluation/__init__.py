@@ -1,6 +1,6 @@
 """Real and synthetic windows in, one honest record per metric out, with floors and copy machine."""
 
-from timeloom.evaluation.record import Record, read_records, write_records
+from timeloom.metrics.record import Record, read_records, write_records
 from timeloom.evaluation.report import Report, evaluate
 from timeloom.evaluation.rows import evaluate_rows, planned
 

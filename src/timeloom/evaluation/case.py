@@ -9,7 +9,7 @@ import numpy as np
 
 import timeloom
 from timeloom.data.windows import Windows
-from timeloom.evaluation.record import Record
+from timeloom.metrics.record import Record
 from timeloom.evaluation.verdict import verdict
 from timeloom.metrics.metric import Metric
 
@@ -61,9 +61,8 @@ class Case:
         """The record of ``value``, ``floor`` and ``copy``, one number per seed each."""
         mean = {side: float(np.mean(values)) for side, values in per_seed.items()}
         value, floor, copy = (mean.get(side, float("nan")) for side in ("value", "floor", "copy"))
-        spreads = [
-            np.std(per_seed[side], ddof=1) for side in ("value", "floor") if side in per_seed
-        ]
+        # The floor's own spread: a synthetic set whose score wavers must not gain by it.
+        spread = np.std(per_seed.get("floor", [0.0, 0.0]), ddof=1) if len(self.seeds) > 1 else 0.0
         word, why = verdict(
             value,
             floor,
@@ -71,7 +70,7 @@ class Case:
             better=metric.better,
             far=metric.far,
             small=small,
-            spread=float(np.nanmax([*spreads, 0.0])) if len(self.seeds) > 1 else 0.0,
+            spread=float(spread),
             copies=metric.copies,
             alarm=metric.alarm,
         )

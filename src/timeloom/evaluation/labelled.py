@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from timeloom.evaluation.arms import FEWEST, Arms
 from timeloom.evaluation.case import Case
-from timeloom.evaluation.record import Record
+from timeloom.metrics.record import Record
 from timeloom.metrics.discriminator import standardise
 from timeloom.metrics.metric import Metric
 
@@ -203,6 +203,6 @@ def _read(case: Case, arms: Arms, seed: int) -> dict[str, tuple[float, float]]:
     for (name, part), windows in zip(sides.items(), x[1:], strict=True):
         seen, asked = judge(windows), np.asarray(part.y, dtype=np.float64)
         ranked = np.ptp(seen) > 0 and np.ptp(asked) > 0
-        rank = float(spearmanr(seen, asked).statistic) if ranked else 0.0
+        rank = float(np.asarray(spearmanr(seen, asked))[0]) if ranked else 0.0
         figures[name] = (rank, float(np.mean(np.abs(seen - asked))))
     return figures

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from timeloom.data.windows import Windows
-from timeloom.evaluation.record import Record, write_records
+from timeloom.metrics.record import Record, write_records
 from timeloom.evaluation.rows import evaluate_rows
 
 __all__ = ["Report", "evaluate"]

@@ -19,10 +19,10 @@ def verdict(
 ) -> tuple[str, str]:
     """Compares a figure with what real data score.
 
-    The mark is the floor; where copies are good in this metric's eyes (they are real windows), it is
-    the worse of floor and copy machine, for both are real against real.
+    The mark is the floor; where copies are good in this metric's eyes (they are real windows), it
+    is the worse of floor and copy machine, for both are real against real.
 
-    * pass: no worse than the mark by more than two spreads of the seeds or ``small``.
+    * pass: no worse than the mark by more than two spreads of the floor or ``small``.
     * warn: worse than that, yet by no more than ``far``.
     * fail: worse still; or below ``alarm`` and clearly below the floor, which is a sign of copies.
     * skipped: there is no value or no mark.
@@ -34,7 +34,7 @@ def verdict(
         better: ``"lower"`` or ``"higher"``.
         far: A departure that has failed, in the unit of ``value``.
         small: A departure too small to matter; a fifth of ``far`` where None.
-        spread: Standard deviation over seeds, of value or floor, whichever is larger.
+        spread: Standard deviation of the floor over seeds.
         copies: ``"good"`` or ``"bad"``.
         alarm: See above; None for none.
 
@@ -56,7 +56,7 @@ def verdict(
             "very windows it is compared with."
         )
     name = "real data" if copies == "good" else "unseen real data"
-    side = f"{abs(worse):.3g} {'worse' if worse > 0 else 'better'} than {name} ({mark:.3g})"
+    side = f"{abs(worse):.2g} {'worse' if worse > 0 else 'better'} than {name} ({mark:.3g})"
     if abs(worse) < 5e-4 * max(abs(mark), 1e-3):
         side = f"as good as {name} ({mark:.3g})"
     rule = f"pass up to {small:.2g} worse, fail beyond {far:.2g}"

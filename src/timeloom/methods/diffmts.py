@@ -24,7 +24,7 @@ from timeloom.methods.condition import Condition
 from timeloom.methods.drawing import Drawing
 from timeloom.methods.estimator import Estimator, as_windows, fingerprint, part_of
 from timeloom.methods.mmd import AdaptiveWeight, alike, conditional_mmd
-from timeloom.methods.prepare import bridge, check_fit, hold_out
+from timeloom.methods.prepare import bridge, check_fit, hold_out, leading_spread
 from timeloom.nets.trend_unet import TrendUNet
 from timeloom.train.loop import Progress, Recipe, train
 from timeloom.train.ranks import together
@@ -42,11 +42,12 @@ class DiffMTS(Estimator):
         diffusion_steps: Steps of the beta schedules; the paper's 500.
         beta_first: First beta of ``"linear"``.
         beta_last: Last beta of ``"linear"``.
-        level_high: Largest noise level of ``"karras"`` that is sampled at, in units of the data.
+        level_high: Largest noise level of ``"karras"`` that is sampled at, in units of the
+            scaled data. None: five times the largest spread of the windows in any direction.
         level_mean: Mean of the logarithm of the levels trained at.
         level_spread: Standard deviation of it.
-        level_rho: Spacing of the levels sampled at; None is the one that suits ``"trig_2m"``, 7
-            is EDM's, for the other rules.
+        level_rho: Spacing of the levels sampled at; None is the one that suits ``"hybrid_2m"``,
+            7 is EDM's, for the other rules.
         target: What the network predicts: ``"karras"``, ``"noise"``, ``"velocity"``, ``"clean"``.
         width: Features of the first level of the network.
         multipliers: Features of its levels in units of ``width``.
@@ -65,7 +66,7 @@ class DiffMTS(Estimator):
         guidance: Weight of classifier-free guidance; 0 halves the cost of sampling.
         scale: Scaling of channels: ``"standard"``, ``"minmax"``, ``"robust"``, ``"quantile"``.
         keep_constant: Accept channels that never change; they come back as their constant.
-        sample_step: Rule of the sampler: ``"trig_2m"``, ``"dpmpp_2m"``, ``"heun"``, ``"ddim"``, ``"ddpm"`` or
+        sample_step: Rule of the sampler: ``"hybrid_2m"``, ``"trig_2m"``, ``"dpmpp_2m"``, ``"heun"``, ``"ddim"``, ``"ddpm"`` or
             ``"ddpm_beta"`` (the larger variance, as the authors' code).
         sample_steps: Steps of the sampler.
         held_out: Share of the training windows that chooses the weights that are kept.
@@ -89,9 +90,9 @@ class DiffMTS(Estimator):
     diffusion_steps: int = 500
     beta_first: float = 1e-4
     beta_last: float = 0.028
-    level_high: float = 40.0
-    level_mean: float = -0.4
-    level_spread: float = 1.4
+    level_high: float | None = None
+    level_mean: float = -0.2
+    level_spread: float = 1.6
     level_rho: float | None = None
     target: str = "karras"
     width: int = 32
@@ -110,8 +111,8 @@ class DiffMTS(Estimator):
     guidance: float = 0.2
     scale: str = "standard"
     keep_constant: bool = False
-    sample_step: str = "trig_2m"
-    sample_steps: int = 10
+    sample_step: str = "hybrid_2m"
+    sample_steps: int = 12
     held_out: float = 0.1
     train_steps: int = 4000
     minutes: float | None = None
@@ -313,6 +314,9 @@ class DiffMTS(Estimator):
         self.shape_ = windows.shape
         self.channels_, self.label_name_ = windows.channels, windows.label_name
         self.data_ = fingerprint(windows)
+        self.high_ = self.level_high
+        if self.high_ is None:
+            self.high_ = max(20.0, 5 * leading_spread(self.scaler_.transform(windows.x)))
         self._build()
 
     def _build(self) -> None:
@@ -343,7 +347,7 @@ class DiffMTS(Estimator):
     def _schedule(self) -> Schedule:
         if self.schedule == "karras":
             return KarrasSchedule(
-                high=self.level_high,
+                high=self.high_,
                 rho=self.level_rho,
                 mean=self.level_mean,
                 spread=self.level_spread,
@@ -392,7 +396,8 @@ class DiffMTS(Estimator):
 
     def _facts(self) -> dict[str, Any]:
         facts = dict(length=self.shape_[0], channels=list(self.channels_), data=self.data_)
-        return facts | dict(label_name=self.label_name_) | self.condition_.facts()
+        facts |= dict(label_name=self.label_name_, level_high=self.high_)
+        return facts | self.condition_.facts()
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         arrays = {f"scaler/{name}": value for name, value in self.scaler_.state().items()}
@@ -403,7 +408,7 @@ class DiffMTS(Estimator):
     def _restore(self, facts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
         self.shape_ = (facts["length"], len(facts["channels"]))
         self.channels_, self.label_name_ = tuple(facts["channels"]), facts["label_name"]
-        self.data_ = facts["data"]
+        self.data_, self.high_ = facts["data"], facts["level_high"]
         self.condition_ = Condition.restore(facts, arrays)
         self.scaler_ = Scaler(self.scale).restore(part_of(arrays, "scaler/"))
         self._build()

@@ -1,0 +1,1 @@
+"""Tables of the papers redone: methods x data sets x seeds, ours beside the published figures."""
