@@ -93,7 +93,7 @@ def test_the_seed_decides_the_run_and_nothing_is_seeded_globally():
     assert torch.equal(torch.get_rng_state(), before)
     assert_equal(weights(first), weights(DiffMTS(**QUICK).fit(waves())))
     other = weights(DiffMTS(**QUICK, seed=1).fit(waves()))
-    assert not torch.equal(other["denoiser.head.weight"], weights(first)["denoiser.head.weight"])
+    assert not torch.equal(other["denoiser.net.head.weight"], weights(first)["denoiser.net.head.weight"])
 
 
 def test_the_signal_handlers_are_given_back():
@@ -112,6 +112,13 @@ def test_each_budget_ends_the_run(budget):
         assert last.seconds >= 0.6
     else:
         assert (last.step, last.seen) == (7, 7 * 16)
+
+
+@pytest.mark.parametrize("validations", [1, 5])
+def test_the_held_out_loss_is_measured_as_often_as_asked(validations):
+    model = DiffMTS(**{**QUICK, "validations": validations})
+    seen = {progress.validation for progress in model.training(waves())} - {None}
+    assert len(seen) == validations
 
 
 def test_the_rate_rises_then_falls_as_a_cosine_to_zero():

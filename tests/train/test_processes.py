@@ -15,7 +15,7 @@ from timeloom.data.files import write
 def fit(folder, table, *launcher):
     command = [
         *launcher, "fit", "diffmts", str(table), "-o", str(folder), "--window", "16",
-        "--label", "load", "--set", "width=8", "--set", "batch=32", "--steps", "12", "--device", "cpu",
+        "--label", "load", "--set", "width=8", "--set", "batch=32", "--set", "mmd=adaptive", "--steps", "12", "--device", "cpu",
     ]  # fmt: skip
     env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=300)
@@ -29,7 +29,7 @@ def test_two_processes_reach_the_loss_curve_of_one(tmp_path):
     write(table, waves())
     one = fit(tmp_path / "one", table, sys.executable, "-m", "timeloom.cli")
     two = fit(
-        tmp_path / "two", table, sys.executable, "-m", "accelerate.commands.launch", "--cpu",
+        tmp_path / "two", table, sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu",
         "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no",
         "--dynamo_backend", "no", "--main_process_port", "0", "-m", "timeloom.cli",
     )  # fmt: skip
@@ -46,7 +46,7 @@ def test_a_batch_that_two_processes_cannot_share_is_refused(batch, tmp_path):
     table = tmp_path / "waves.parquet"
     write(table, waves())
     command = [
-        sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2",
+        sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
         "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
         "--main_process_port", "0", "-m", "timeloom.cli", "fit", "diffmts", str(table),
         "-o", str(tmp_path / "run"), "--window", "16", "--label", "load", "--set",

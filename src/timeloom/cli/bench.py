@@ -28,6 +28,9 @@ def bench(
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="FOLDER", help="Where records and pages go.")
     ] = Path("results"),
+    part: Annotated[
+        str, typer.Option(metavar="I/N", help="Every N-th cell from the I-th, to share the work.")
+    ] = "1/1",
 ) -> None:
     """Redo a table of a paper, with the published figures beside ours."""
     known = names()
@@ -37,5 +40,5 @@ def bench(
         raise ValueError(f"there is no bench {name!r}; {hint}")
     check_output(out)
     with writing(out):
-        for line in import_module(f"timeloom.bench.{name}").run(quick=quick, folder=out):
+        for line in import_module(f"timeloom.bench.{name}").run(quick=quick, folder=out, part=part):
             show(str(line))

@@ -1,8 +1,8 @@
 """Real and synthetic windows in, one honest record per metric out, with floors and copy machine."""
 
-from timeloom.metrics.record import Record, read_records, write_records
 from timeloom.evaluation.report import Report, evaluate
 from timeloom.evaluation.rows import evaluate_rows, planned
+from timeloom.metrics.record import Record, read_records, write_records
 
 __all__ = [
     "Record",

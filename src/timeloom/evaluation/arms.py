@@ -9,7 +9,17 @@ from numpy.typing import NDArray
 from timeloom.data.windows import Windows
 from timeloom.metrics.discriminator import folds_by_group
 
-__all__ = ["Arms", "Part", "check", "deal", "guess_task", "halves", "label_bins", "recordings"]
+__all__ = [
+    "Arms",
+    "Part",
+    "check",
+    "deal",
+    "equalise",
+    "guess_task",
+    "halves",
+    "label_bins",
+    "recordings",
+]
 
 Array = NDArray[Any]
 
@@ -184,6 +194,19 @@ def deal(
     return Arms(parts[0], _same_gaps(parts[1], parts[0]), parts[2], pair[0], pair[1])
 
 
+def equalise(sides: list[Windows], task: str | None, *, limit: int, seed: int) -> list[Windows]:
+    """Windows of every side, the same number and with the same labels, for pictures."""
+    bins = [np.zeros(len(side), dtype=int) for side in sides]
+    if task is not None and min(map(len, sides)):
+        bins = label_bins([np.asarray(side.y) for side in sides], task)
+    counts = _common(bins, limit)
+    rng = np.random.default_rng([seed, 20408])
+    return [
+        side[_rows(which, np.arange(len(side)), counts, rng)]
+        for side, which in zip(sides, bins, strict=True)
+    ]
+
+
 def _common(bins: list[Array], limit: int) -> Array:
     size = max((int(one.max()) + 1 for one in bins if len(one)), default=1)
     counts = np.min([np.bincount(one, minlength=size) for one in bins], axis=0)
@@ -194,14 +217,18 @@ def _common(bins: list[Array], limit: int) -> Array:
 def _draw(
     side: Windows, bins: Array, groups: Array, among: Array, counts: Array, rng: np.random.Generator
 ) -> Part:
-    # Bin after bin: row i of every part is of the same bin, which _same_gaps relies on.
+    rows = _rows(bins, among, counts, rng)
+    return Part(side.x[rows], groups[rows], None if side.y is None else side.y[rows])
+
+
+def _rows(bins: Array, among: Array, counts: Array, rng: np.random.Generator) -> Array:
+    # Bin after bin: row i of every side is of the same bin, which _same_gaps relies on.
     chosen = [
         rng.choice(among[bins[among] == one], count, replace=False)
         for one, count in enumerate(counts)
         if count
     ]
-    rows = np.concatenate(chosen) if chosen else np.empty(0, dtype=int)
-    return Part(side.x[rows], groups[rows], None if side.y is None else side.y[rows])
+    return np.concatenate(chosen) if chosen else np.empty(0, dtype=int)
 
 
 def _same_gaps(synthetic: Part, real: Part) -> Part:

@@ -9,9 +9,9 @@ import numpy as np
 
 import timeloom
 from timeloom.data.windows import Windows
-from timeloom.metrics.record import Record
 from timeloom.evaluation.verdict import verdict
 from timeloom.metrics.metric import Metric
+from timeloom.metrics.record import Record
 
 __all__ = ["Case"]
 

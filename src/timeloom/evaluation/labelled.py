@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from timeloom.evaluation.arms import FEWEST, Arms
 from timeloom.evaluation.case import Case
-from timeloom.metrics.record import Record
 from timeloom.metrics.discriminator import standardise
 from timeloom.metrics.metric import Metric
+from timeloom.metrics.record import Record
 
 __all__ = ["labelled_names", "labelled_rows"]
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from timeloom.data.windows import Windows
-from timeloom.metrics.record import Record, write_records
+from timeloom.evaluation.arms import FEWEST, equalise
 from timeloom.evaluation.rows import evaluate_rows
+from timeloom.metrics.record import Record, write_records
 
 __all__ = ["Report", "evaluate"]
 
@@ -65,8 +66,24 @@ class Report:
         from timeloom.report.page import write_page
 
         return write_page(
-            path, self.records, self.real, self.synthetic, self.reference, made=dict(made or {})
+            path,
+            self.records,
+            self.real,
+            self.synthetic,
+            self.reference,
+            compared=self._compared(),
+            made=dict(made or {}),
         )
+
+    def _compared(self) -> list[Windows] | None:
+        """The sides with the same labels; None where that leaves too little to draw."""
+        sides = [self.real, self.synthetic]
+        sides += [] if self.reference is None else [self.reference]
+        task = next((r.settings["task"] for r in self.records if "task" in r.settings), None)
+        if any(side.y is None for side in sides):
+            task = None
+        sides = equalise(sides, task, limit=2000, seed=0)
+        return sides if len(sides[0]) >= FEWEST else None
 
 
 def evaluate(

@@ -11,9 +11,9 @@ from timeloom.data.windows import Windows
 from timeloom.evaluation.arms import Arms, Part, check, deal, guess_task, halves
 from timeloom.evaluation.case import Case
 from timeloom.evaluation.labelled import labelled_names, labelled_rows
-from timeloom.metrics.record import Record
 from timeloom.metrics import fidelity, privacy
 from timeloom.metrics.metric import Metric
+from timeloom.metrics.record import Record
 
 __all__ = ["evaluate_rows", "planned"]
 

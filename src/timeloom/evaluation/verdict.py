@@ -50,7 +50,7 @@ def verdict(
     small = max(2 * spread, far / 5 if small is None else small)
     far = max(far, small)
     worse = sign * (value - mark)
-    if alarm is not None and value < alarm and math.isfinite(floor) and value < floor - small:
+    if alarm is not None and value < min(alarm, floor - max(2 * spread, far / 10)):
         return "fail", (
             f"{value:.3g} is below {alarm:.3g} and well below the floor {floor:.3g}: copies of the "
             "very windows it is compared with."

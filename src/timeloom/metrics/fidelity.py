@@ -25,7 +25,7 @@ Groups = tuple[Array | None, Array | None] | None
 
 
 def discriminative_accuracy(
-    real: Array, synthetic: Array, *, seed: int, groups: Groups = None, steps: int = 200
+    real: Array, synthetic: Array, *, seed: int, groups: Groups = None, steps: int = 150
 ) -> float:
     """How often an LSTM, trained to tell real from synthetic, is right on windows it did not see.
 
@@ -58,7 +58,7 @@ def discriminative_accuracy(
 
 
 def discriminative(
-    real: Array, synthetic: Array, *, seed: int, groups: Groups = None, steps: int = 200
+    real: Array, synthetic: Array, *, seed: int, groups: Groups = None, steps: int = 150
 ) -> float:
     """The discriminative score: how far a judge's accuracy is from guessing.
 

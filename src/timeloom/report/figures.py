@@ -24,11 +24,20 @@ LINES = 4  # windows drawn per side and label
 
 @dataclass(frozen=True)
 class Sides:
-    """The windows that pictures are made of; ``train`` may be missing, ``seed`` draws samples."""
+    """The windows that pictures are made of.
+
+    Attributes:
+        real: Held-out real windows.
+        synthetic: Synthetic windows, with the same labels as the real ones.
+        train: Training windows, or None.
+        asked: All real and all synthetic windows, with the labels they came with.
+        seed: Draws samples.
+    """
 
     real: Windows
     synthetic: Windows
     train: Windows | None
+    asked: tuple[Windows, Windows]
     seed: int = 0
 
     def sample(self, count: int) -> dict[str, Windows]:
@@ -168,7 +177,7 @@ def labels(sides: Sides) -> Panel:
     """What was asked for, beside what reality holds."""
     known = {
         name: np.asarray(side.y)
-        for name, side in (("real", sides.real), ("synthetic", sides.synthetic))
+        for name, side in zip(("real", "synthetic"), sides.asked, strict=True)
         if side.y is not None and len(side)
     }
     name = sides.real.label_name
@@ -189,7 +198,7 @@ def labels(sides: Sides) -> Panel:
             traces.append(steps(edges, np.histogram(y.astype(float), edges)[0] / len(y), side))
     text = (
         "The labels of the synthetic windows were asked for, so the two may well differ; for the "
-        "measures above both sides were given the same labels."
+        "measures and pictures above both sides were given the same labels."
     )
     plot = Plot(name, traces, axes(escape(name), "share", words=words or few), wide=True)
     return Panel("Labels", text, [("", [plot])])

@@ -9,11 +9,12 @@ from typing import Any
 from timeloom.data.atomic import atomic
 from timeloom.data.windows import Windows
 from timeloom.report.figures import FIGURES, Panel, Sides
-from timeloom.report.words import headline, told
+from timeloom.report.words import headline, tally, told
 
 __all__ = ["render", "write_page"]
 
 SYMBOLS = {"pass": "✓", "warn": "!", "fail": "✕", "skipped": "–"}
+SHORT = ("auc", "auroc", "auprc", "tstr", "rmse", "mae")  # words that are abbreviations
 FIRST = ("command", "data", "synthetic", "seed", "version", "seconds")
 
 
@@ -24,14 +25,15 @@ def write_page(
     synthetic: Windows,
     reference: Windows | None = None,
     *,
+    compared: Sequence[Windows] | None = None,
     made: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Writes the page of :func:`render`, atomically.
+    """Writes the page of :func:`render`, whose arguments these are, atomically.
 
     Raises:
         OSError: If the file cannot be written; nothing half-written is left.
     """
-    text = render(records, real, synthetic, reference, made=made)
+    text = render(records, real, synthetic, reference, compared=compared, made=made)
     with atomic(path) as there:
         there.write_text(text, encoding="utf-8")
     return Path(path)
@@ -43,6 +45,7 @@ def render(
     synthetic: Windows,
     reference: Windows | None = None,
     *,
+    compared: Sequence[Windows] | None = None,
     made: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> str:
@@ -53,13 +56,17 @@ def render(
         real: Held-out real windows, for the pictures.
         synthetic: Synthetic windows.
         reference: Training windows, or None.
+        compared: Real and synthetic windows, and training ones where known, with the same labels
+            on every side, for the pictures; all of them where None.
         made: How the windows were made: names and JSON values.
         seed: Which windows are drawn.
     """
     from jinja2 import Environment, PackageLoader
     from plotly.offline import get_plotlyjs
 
-    panels = [figure(Sides(real, synthetic, reference, seed)) for figure in FIGURES]
+    first, second, *third = compared or (real, synthetic, reference)
+    sides = Sides(first, second, third[0] if third else None, asked=(real, synthetic), seed=seed)
+    panels = [figure(sides) for figure in FIGURES]
     # Everything that comes from data or command lines is escaped, here by jinja and in figures.py.
     pages = Environment(
         loader=PackageLoader("timeloom", "report"),
@@ -70,6 +77,7 @@ def render(
     return pages.get_template("page.html.j2").render(
         headline=headline(records),
         findings=told(records),
+        tally=tally(records),
         rows=[_row(record) for record in records],
         seeds=max((len(record.seeds) for record in records), default=0),
         panels=[_panel(i, panel) for i, panel in enumerate(panels) if panel.tabs],
@@ -86,7 +94,7 @@ def _row(record: Any) -> dict[str, Any]:
     several = record.low is not None and record.low != record.high
     return {
         "record": record,
-        "name": record.metric.replace("_", " "),
+        "name": _title(record.metric),
         "value": _number(record.value),
         "interval": f"{_number(record.low)} to {_number(record.high)}" if several else "",
         "floor": _number(record.floor),
@@ -94,6 +102,11 @@ def _row(record: Any) -> dict[str, Any]:
         "symbol": SYMBOLS[record.verdict],
         "scale": _scale(record),
     }
+
+
+def _title(metric: str) -> str:
+    words = [word.upper() if word in SHORT else word for word in metric.split("_")]
+    return " ".join(words)[:1].upper() + " ".join(words)[1:]
 
 
 def _scale(record: Any) -> dict[str, float] | None:

@@ -78,5 +78,5 @@ def axes(x: str, y: str = "", *, bare: bool = False, words: bool = False) -> dic
 
 
 def _numbers(values: Array) -> list[float | None]:
-    """Five digits are enough for a picture and keep the page small; gaps become null."""
-    return [float(f"{v:.5g}") if np.isfinite(v) else None for v in np.asarray(values, dtype=float)]
+    """Seven digits are enough for a picture and keep the page small; gaps become null."""
+    return [float(f"{v:.7g}") if np.isfinite(v) else None for v in np.asarray(values, dtype=float)]

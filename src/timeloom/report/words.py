@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["Finding", "findings", "headline", "told"]
+__all__ = ["Finding", "findings", "headline", "tally", "told"]
 
 # Records are taken as they are (attributes metric, value, floor, copy, verdict, ...), so that this
 # floor needs nothing of the one that measures.
@@ -62,19 +62,24 @@ def told(records: Records) -> list[Finding]:
         said.append(_likeness(found["two_sample_auc"], found.get("discriminative_accuracy")))
     if "nearest_neighbour_ratio" in found:
         said.append(_novelty(found["nearest_neighbour_ratio"]))
-    counts = {word: sum(r.verdict == word for r in records) for word in ("pass", "warn", "fail")}
-    total = sum(counts.values())
-    text = (
-        f"{counts['pass']} of {total} measures pass, {counts['warn']} warn, {counts['fail']} fail."
-    )
-    worst = next((word for word in ("fail", "warn", "pass") if counts[word]), "skipped")
-    said.append(Finding(worst, "All measures", text))
     return said
 
 
+def tally(records: Records) -> str:
+    """How many measures pass, warn, fail or were skipped."""
+    counts = {
+        word: sum(record.verdict == word for record in records)
+        for word in ("pass", "warn", "fail", "skipped")
+    }
+    others = [f"{counts[word]} {word}" for word in ("warn", "fail") if counts[word]]
+    if counts["skipped"]:
+        others.append(f"{counts['skipped']} skipped")
+    return ", ".join([f"{counts['pass']} of {len(records)} measures pass", *others]) + "."
+
+
 def findings(records: Records) -> list[str]:
-    """The sentences of :func:`told`."""
-    return [one.text for one in told(records)]
+    """The sentences of :func:`told`, then :func:`tally`."""
+    return [*(one.text for one in told(records)), tally(records)]
 
 
 def _use(record: Any) -> str:
@@ -110,7 +115,7 @@ def _likeness(strong: Any, weak: Any | None) -> Finding:
         )
     text = (
         f"A strong test ranks a real window above a synthetic one {strong.value:.0%} of the time "
-        f"(guessing: 50 %; real against real: {_share(strong.floor)})"
+        f"(guessing: 50%; real against real: {_share(strong.floor)})"
     )
     words = [strong.verdict]
     if weak is not None:

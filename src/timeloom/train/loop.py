@@ -360,7 +360,7 @@ def _power_average(exponent: float) -> Any:
 
 def _step_of(line: str) -> float:
     try:
-        return json.loads(line)["step"]
+        return float(json.loads(line)["step"])
     except (json.JSONDecodeError, KeyError):
         return math.inf  # a line that a kill cut short
 

@@ -1,5 +1,7 @@
 """What several processes must see together."""
 
+from typing import Any
+
 import torch
 import torch.distributed as distributed
 from torch import Tensor
@@ -15,9 +17,23 @@ def together(x: Tensor) -> Tensor:
     """
     if not _many():
         return x
-    from torch.distributed.nn.functional import all_gather
+    return _Gather.apply(x)  # pyright: ignore[reportReturnType]
 
-    return torch.cat(all_gather(x))
+
+class _Gather(torch.autograd.Function):
+    """all_gather with a gradient: what every process wants of these rows, summed."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        parts = [torch.empty_like(x) for _ in range(distributed.get_world_size())]
+        distributed.all_gather(parts, x.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        whole = grads[0].contiguous()
+        distributed.all_reduce(whole)
+        return whole.chunk(distributed.get_world_size())[distributed.get_rank()]
 
 
 def is_main_process() -> bool:

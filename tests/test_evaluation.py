@@ -1,0 +1,233 @@
+"""Is the evaluation honest: same sizes, same labels, no leak, a verdict with its reason?"""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from timeloom.data.windows import Windows
+from timeloom.evaluation import (
+    Record,
+    evaluate,
+    evaluate_rows,
+    planned,
+    read_records,
+    write_records,
+)
+from timeloom.evaluation.arms import deal, guess_task, halves, recordings
+from timeloom.evaluation.verdict import verdict
+
+
+def recorded(count, seed, *, noise=0.2, recordings=12, label="value"):
+    """Waves whose amplitude is the label, from several recordings."""
+    rng = np.random.default_rng(seed)
+    size = rng.uniform(1, 5, count)
+    wave = np.sin(rng.uniform(0, 6.3, (count, 1)) + 0.5 * np.arange(12))
+    x = np.stack([size[:, None] * wave, -size[:, None] * wave], axis=2)
+    x = x + noise * rng.standard_normal(x.shape)
+    y = {"value": size, "class": np.where(size > 3, "high", "low"), None: None}[label]
+    series = 100 * seed + np.arange(count) % recordings
+    return Windows(x, y, series, np.arange(count), ("a", "b"), "size")
+
+
+def noise_like(windows, seed=0):
+    rng = np.random.default_rng(seed)
+    return replace(windows, x=rng.standard_normal(windows.x.shape) * windows.x.std((0, 1)))
+
+
+@pytest.fixture(scope="module")
+def honest():
+    """New windows of the same kind, with their labels."""
+    made = evaluate(
+        recorded(200, 0), recorded(150, 1), recorded(150, 2), seeds=(0, 1), method="m", data="d"
+    )
+    return {record.metric: record for record in made.records}
+
+
+@pytest.fixture(scope="module")
+def copied():
+    train = recorded(150, 2)
+    made = evaluate(recorded(200, 0), train, train, seeds=(0,))
+    return {record.metric: record for record in made.records}
+
+
+@pytest.fixture(scope="module")
+def noise():
+    made = evaluate(recorded(200, 0), noise_like(recorded(150, 1)), recorded(150, 2), seeds=(0,))
+    return {record.metric: record for record in made.records}
+
+
+def test_new_windows_of_the_same_kind_fail_nothing(honest):
+    assert {record.verdict for record in honest.values()} <= {"pass", "warn"}
+    assert honest["two_sample_auc"].verdict == "pass"
+    assert honest["nearest_neighbour_ratio"].verdict == "pass"
+
+
+def test_noise_fails_every_kind_of_row(noise):
+    for name in ("two_sample_auc", "autocorrelation_error", "cross_correlation_error", "tstr_rmse"):
+        assert noise[name].verdict == "fail", name
+    assert noise["steering_spearman"].verdict == "fail"
+
+
+def test_copies_pass_as_real_and_fail_as_new(copied):
+    assert copied["nearest_neighbour_ratio"].value == 0
+    assert copied["nearest_neighbour_ratio"].verdict == "fail"
+    assert copied["two_sample_auc"].verdict != "fail"
+
+
+def test_copies_of_the_held_out_windows_raise_the_alarm():
+    real = recorded(300, 0, recordings=300)
+    rows = evaluate_rows(real, replace(real, series=real.series), recorded(300, 2), seeds=(0, 1))
+    row = next(row for row in rows if row.metric == "two_sample_auc")
+    assert row.value is not None and row.value < 0.45
+    assert row.verdict == "fail"
+    assert "copies" in row.why
+
+
+def test_every_row_has_a_floor_a_copy_machine_an_interval_and_a_reason(honest):
+    for record in honest.values():
+        assert record.low <= record.value <= record.high
+        assert record.floor is not None and record.copy is not None
+        assert len(record.per_seed["value"]) == len(record.seeds) == 2
+        assert record.why.endswith(".") and record.meaning and record.version
+        assert (record.method, record.data) == ("m", "d")
+
+
+def test_seeds_change_the_figures_and_the_same_seeds_repeat_them(honest):
+    assert honest["two_sample_auc"].low < honest["two_sample_auc"].high
+    again = evaluate_rows(recorded(200, 0), recorded(150, 1), recorded(150, 2), seeds=(0, 1))
+    for record, _ in zip(again, range(4), strict=False):
+        assert record.per_seed == honest[record.metric].per_seed
+
+
+def test_the_planned_rows_are_the_rows_that_come(honest):
+    assert planned(recorded(9, 0), recorded(9, 1), recorded(9, 2)) == tuple(honest)
+
+
+def test_records_survive_their_json_line(honest, tmp_path):
+    records = list(honest.values())
+    write_records(tmp_path / "records.jsonl", records)
+    assert read_records(tmp_path / "records.jsonl") == records
+    odd = Record("odd", value=float("nan"), settings={"x": np.float32("inf"), "n": np.int64(3)})
+    line = json.loads(odd.to_json())
+    assert line["value"] is None and line["settings"] == {"x": None, "n": 3}
+
+
+def test_a_line_that_is_no_record_is_named(tmp_path):
+    path = tmp_path / "records.jsonl"
+    path.write_text(Record("one").to_json() + "\n{}\n")
+    with pytest.raises(ValueError, match="line 2"):
+        read_records(path)
+
+
+def test_classes_are_scored_by_their_own_rows():
+    sides = [recorded(120, seed, label="class") for seed in (0, 1, 2)]
+    rows = {row.metric: row for row in evaluate_rows(*sides, seeds=(0,))}
+    assert rows["tstr_balanced_accuracy"].floor > 0.8
+    assert rows["tstr_auroc"].better == "higher"
+    assert "steering_mae" not in rows
+
+
+def test_windows_without_labels_have_no_rows_about_labels():
+    rows = list(evaluate_rows(*[recorded(60, s, label=None) for s in (0, 1, 2)], seeds=(0,)))
+    assert not [row.metric for row in rows if row.metric.startswith(("tstr", "steering"))]
+
+
+def test_without_training_windows_nothing_is_said_of_copying():
+    rows = {r.metric: r for r in evaluate_rows(recorded(120, 0), recorded(99, 1), seeds=(0,))}
+    assert rows["nearest_neighbour_ratio"].verdict == "skipped"
+    assert "give reference=" in rows["nearest_neighbour_ratio"].why
+    assert rows["two_sample_auc"].value is not None
+
+
+def test_too_few_windows_are_skipped_with_a_reason_and_never_a_number():
+    for row in evaluate_rows(recorded(8, 0), recorded(8, 1), recorded(8, 2), seeds=(0,)):
+        assert row.verdict == "skipped" and row.value is None
+        assert "few" in row.why
+
+
+def test_labels_are_made_equal_on_all_sides_and_no_recording_is_on_both_halves():
+    real, reference = recorded(300, 0), recorded(300, 2)
+    rare = recorded(300, 1)
+    rare = rare[np.argsort(rare.y)[:150]]
+    arms = deal(real, rare, reference, task="regress", limit=60, seed=0)
+    sizes = {len(part.x) for part in (arms.real, arms.synthetic, arms.copy, arms.first)}
+    assert len(sizes) == 1 and sizes.pop() <= 60
+    np.testing.assert_allclose(np.mean(arms.real.y), np.mean(arms.synthetic.y), atol=0.2)
+    assert np.mean(arms.real.y) < np.mean(real.y) - 0.3
+    assert not set(arms.first.groups) & set(arms.second.groups)
+
+
+def test_gaps_of_real_windows_are_given_to_synthetic_ones():
+    real, synthetic = recorded(100, 0), recorded(100, 1)
+    real.x[np.random.default_rng(0).random(real.x.shape) < 0.3] = np.nan
+    rows = {r.metric: r for r in evaluate_rows(real, synthetic, recorded(100, 2), seeds=(0, 1))}
+    assert "not measured" in rows["two_sample_auc"].why
+    assert rows["two_sample_auc"].value < 0.75
+
+
+def test_one_long_recording_is_halved_in_time_and_cut_in_blocks():
+    one = replace(recorded(100, 0), series=np.zeros(100, dtype=int))
+    first, second = halves(one, 0)
+    assert one.start[first].max() + one.shape[0] <= one.start[second].min()
+    assert len(np.unique(recordings(one))) == 10
+
+
+@pytest.mark.parametrize(
+    ("labels", "task"),
+    [
+        ([np.array(["a", "b"])], "classify"),
+        ([np.array([True, False])], "classify"),
+        ([np.arange(20)], "classify"),
+        ([np.array([0.0, 1.0])], "classify"),
+        ([np.arange(21)], "regress"),
+        ([np.array([0.5, 1.0])], "regress"),
+        ([np.arange(3), None], None),
+    ],
+)
+def test_the_task_is_guessed_from_the_labels(labels, task):
+    assert guess_task(*labels) == task
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda w: replace(w, x=w.x[:, :5]), "12 time points x 2 channels"),
+        (lambda w: replace(w, channels=("b", "a")), "must have the channels a, b in this order"),
+        (lambda w: replace(w, x=np.full_like(w.x, np.inf)), "hold inf"),
+        (lambda w: replace(w, x=np.full_like(w.x, np.nan)), "no value in a, b"),
+        (lambda w: replace(w, y=np.full(len(w), np.nan)), "20 of 20 synthetic windows have NaN"),
+        (lambda w: replace(w, y=np.array(["x"] * len(w))), "words on the other"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_at_once(change, says):
+    with pytest.raises(ValueError, match=says):
+        evaluate_rows(recorded(20, 0), change(recorded(20, 1)), recorded(20, 2))
+
+
+def test_a_task_without_labels_or_of_an_unknown_kind_is_refused():
+    sides = [recorded(20, seed, label=None) for seed in (0, 1)]
+    with pytest.raises(ValueError, match="needs labels on every side"):
+        evaluate_rows(*sides, task="regress")
+    with pytest.raises(ValueError, match="'classify' or 'regress'; got 'guess'"):
+        evaluate_rows(*sides, task="guess")
+
+
+@pytest.mark.parametrize(
+    ("value", "better", "copies", "word"),
+    [
+        (0.11, "lower", "good", "pass"),
+        (0.2, "lower", "good", "warn"),
+        (0.6, "lower", "good", "fail"),
+        (0.95, "higher", "bad", "pass"),
+        (0.6, "higher", "bad", "warn"),
+        (0.1, "higher", "bad", "fail"),
+        (float("nan"), "lower", "good", "skipped"),
+    ],
+)
+def test_the_verdict_follows_the_departure_from_the_floor(value, better, copies, word):
+    floor, copy = (0.1, 0.05) if better == "lower" else (1.0, 0.0)
+    far = 0.3 if better == "lower" else 0.5
+    said, why = verdict(value, floor, copy, better=better, far=far, copies=copies)
+    assert said == word and why.endswith(".")
