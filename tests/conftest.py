@@ -8,9 +8,7 @@ import pytest
 from jaxtyping import install_import_hook
 
 # Floors 1 and 2 only: above them arrays are checked by the library itself, with advice.
-install_import_hook(
-    ["timeloom.diffusion", "timeloom.nets", "timeloom.train"], "beartype.beartype"
-)
+install_import_hook(["timeloom.diffusion", "timeloom.nets", "timeloom.train"], "beartype.beartype")
 
 
 @pytest.fixture(scope="session")

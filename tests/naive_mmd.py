@@ -11,9 +11,7 @@ def mmd(x, y, given, bandwidths=(0.25, 0.5, 1.0, 2.0, 4.0)):
     def distance(a, b):
         return sum((p - q) ** 2 for p, q in zip(a, b, strict=True))
 
-    across = sorted(
-        distance(rows_x[i], rows_y[j]) for i in range(n) for j in range(n) if i != j
-    )
+    across = sorted(distance(rows_x[i], rows_y[j]) for i in range(n) for j in range(n) if i != j)
     median = across[(len(across) - 1) // 2]
 
     def kernel(a, b):

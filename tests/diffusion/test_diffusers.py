@@ -6,7 +6,7 @@ import torch
 from tests.diffusion.exact import Silent, estimate_of, gaussian
 from timeloom.diffusion.draws import StepDraws
 from timeloom.diffusion.noise import BetaSchedule, KarrasSchedule
-from timeloom.diffusion.sample import dpmpp_2m, ddim, ddpm, heun, sample
+from timeloom.diffusion.sample import ddim, ddpm, dpmpp_2m, heun, sample
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # theirs, not ours
 diffusers = pytest.importorskip("diffusers")
@@ -41,8 +41,12 @@ def test_the_mean_of_the_ancestral_step_agrees():
 
     for t in (499, 300, 2):
         got = ddpm(
-            estimate_of(model), x, torch.tensor(float(t)).double(),
-            torch.tensor(t - 1.0).double(), model.schedule, Silent(),
+            estimate_of(model),
+            x,
+            torch.tensor(float(t)).double(),
+            torch.tensor(t - 1.0).double(),
+            model.schedule,
+            Silent(),
         )
         eps = noise_of(model, x, t)
         means = [

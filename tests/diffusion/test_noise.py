@@ -1,9 +1,8 @@
+import pytest
 import torch
 
 from timeloom.diffusion.draws import StepDraws
 from timeloom.diffusion.noise import BetaSchedule, CosineSchedule, KarrasSchedule
-
-import pytest
 
 SCHEDULES = [BetaSchedule(), CosineSchedule(), KarrasSchedule()]
 

@@ -55,7 +55,9 @@ def test_a_step_on_betas_reaches_the_gaussian_it_was_given(step, steps, low, hig
 
 
 @pytest.mark.parametrize("step", ALL)
-@pytest.mark.parametrize("schedule", [CosineSchedule(), KarrasSchedule(rho=7.0)], ids=["cosine", "karras"])
+@pytest.mark.parametrize(
+    "schedule", [CosineSchedule(), KarrasSchedule(rho=7.0)], ids=["cosine", "karras"]
+)
 def test_every_step_reaches_both_modes_of_a_mixture(step, schedule):
     model = ExactMixture(schedule, [-1.0, 1.0], [0.1, 0.2], [0.3, 0.7])
     got = draw(model, step, 200, count=4_000)
@@ -74,7 +76,6 @@ def test_the_default_rule_keeps_every_spread_in_few_steps(steps, worst):
 def test_the_rule_in_angles_is_second_order_and_right():
     model = gaussian(KarrasSchedule(high=80.0), 0.0, 0.3)
     noise = StepDraws(0, 0).normal((500,)).double()
-
 
     def angles(n):
         share = torch.linspace(0, 1, n + 1, dtype=torch.float64)
@@ -187,7 +188,12 @@ def test_known_values_come_back_exactly_and_steer_the_rest(step):
     values = torch.full_like(noise, 1.5)
     mask = torch.tensor([True, False]).expand_as(noise)
     got = sample(
-        Pair(), noise, schedule.grid(60), step=STEPS[step], known=(values, mask), rng=StepDraws(0, 1)
+        Pair(),
+        noise,
+        schedule.grid(60),
+        step=STEPS[step],
+        known=(values, mask),
+        rng=StepDraws(0, 1),
     )
     assert (got[:, 0] == 1.5).all()
     # Replacing the estimate pulls less than exact conditioning (1.485) would: a known bias.
@@ -198,7 +204,9 @@ def test_a_push_moves_the_estimate_by_what_it_says():
     model = gaussian(KarrasSchedule(), 0.0, 1e-4)
     noise = StepDraws(0, 0).normal((100,)).double()
     got = sample(model, noise, model.schedule.grid(10), push=lambda x_hat, cond: 0 * x_hat + 2.0)
-    torch.testing.assert_close(got.mean(), torch.tensor(2.0, dtype=torch.float64), atol=1e-2, rtol=0)
+    torch.testing.assert_close(
+        got.mean(), torch.tensor(2.0, dtype=torch.float64), atol=1e-2, rtol=0
+    )
 
 
 @pytest.mark.parametrize("step", ALL)

@@ -26,9 +26,23 @@ def test_settings_come_back_through_json():
 def test_the_papers_settings_are_the_papers():
     paper = DiffMTS.paper(seed=3)
     wanted = dict(
-        schedule="linear", diffusion_steps=500, beta_first=1e-4, beta_last=0.028, target="noise",
-        width=32, multipliers="1,2,2", guidance=0.2, drop=0.2, scale="minmax", batch=256, lr=2e-3,
-        sample_steps=500, sample_step="ddpm_beta", mmd="adaptive", mmd_condition=False, seed=3,
+        schedule="linear",
+        diffusion_steps=500,
+        beta_first=1e-4,
+        beta_last=0.028,
+        target="noise",
+        width=32,
+        multipliers="1,2,2",
+        guidance=0.2,
+        drop=0.2,
+        scale="minmax",
+        batch=256,
+        lr=2e-3,
+        sample_steps=500,
+        sample_step="ddpm_beta",
+        mmd="adaptive",
+        mmd_condition=False,
+        seed=3,
     )
     assert {name: paper.settings[name] for name in wanted} == wanted
     paper.width, paper.train_steps = 8, 2
@@ -71,7 +85,9 @@ def test_classes_are_learned_and_asked_for_by_name(tmp_path):
     model = DiffMTS(**QUICK).fit(waves(classes=["idle", "busy"]))
     made = model.sample(6, y="busy")
     assert made.y.tolist() == ["busy"] * 6
-    with pytest.raises(ValueError, match="trained classes busy, idle; got 'bussy'. Did you mean 'busy'"):
+    with pytest.raises(
+        ValueError, match="trained classes busy, idle; got 'bussy'. Did you mean 'busy'"
+    ):
         model.sample(1, y="bussy")
     loaded = timeloom.methods.load(model.save(tmp_path / "run"))
     assert loaded.sample(2, y="idle").y.tolist() == ["idle", "idle"]
@@ -121,7 +137,9 @@ def test_missing_points_are_left_out_of_the_loss():
     with torch.no_grad():
         base = model.loss(model.model_, spoiled, measured, told, rng=StepDraws(0, 0))
         pair = model.model_.denoiser.pair(
-            x, torch.where(StepDraws(0, 0).uniform((len(x),)) < model.drop, torch.nan, told), _after()
+            x,
+            torch.where(StepDraws(0, 0).uniform((len(x),)) < model.drop, torch.nan, told),
+            _after(),
         )
     want = (pair.output - pair.target).square()[:, :, :5].mean()
     torch.testing.assert_close(base, want, rtol=1e-4, atol=1e-6)

@@ -13,18 +13,25 @@ def test_it_equals_the_loop_over_all_pairs():
     x, y = normal(9, 2, 3), normal(9, 2, 3, seed=1) + 0.5
     told = torch.rand(9, generator=torch.Generator().manual_seed(2))
     given = alike(told, "value", 0.2)
-    torch.testing.assert_close(float(conditional_mmd(x, y, given)), mmd(x, y, given), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        float(conditional_mmd(x, y, given)), mmd(x, y, given), atol=1e-5, rtol=1e-4
+    )
 
 
 def test_equal_laws_give_zero_on_average():
     values = torch.stack(
-        [conditional_mmd(normal(64, 14, 4, seed=i), normal(64, 14, 4, seed=1000 + i)) for i in range(60)]
+        [
+            conditional_mmd(normal(64, 14, 4, seed=i), normal(64, 14, 4, seed=1000 + i))
+            for i in range(60)
+        ]
     )
     error = values.std() / 60**0.5
     assert abs(values.mean()) < 3 * error
 
 
-@pytest.mark.parametrize("change", [lambda x, s: x + s, lambda x, s: x * (1 + s)], ids=["shift", "scale"])
+@pytest.mark.parametrize(
+    "change", [lambda x, s: x + s, lambda x, s: x * (1 + s)], ids=["shift", "scale"]
+)
 def test_it_grows_with_shift_and_with_scale(change):
     x, y = normal(128, 14, 8), normal(128, 14, 8, seed=1)
     costs = [float(conditional_mmd(change(x, s), y)) for s in (0.0, 0.3, 0.6, 1.2)]

@@ -93,7 +93,9 @@ def test_the_seed_decides_the_run_and_nothing_is_seeded_globally():
     assert torch.equal(torch.get_rng_state(), before)
     assert_equal(weights(first), weights(DiffMTS(**QUICK).fit(waves())))
     other = weights(DiffMTS(**QUICK, seed=1).fit(waves()))
-    assert not torch.equal(other["denoiser.net.head.weight"], weights(first)["denoiser.net.head.weight"])
+    assert not torch.equal(
+        other["denoiser.net.head.weight"], weights(first)["denoiser.net.head.weight"]
+    )
 
 
 def test_the_signal_handlers_are_given_back():

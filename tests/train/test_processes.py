@@ -15,7 +15,8 @@ from timeloom.data.files import write
 def fit(folder, table, *launcher):
     command = [
         *launcher, "fit", "diffmts", str(table), "-o", str(folder), "--window", "16",
-        "--label", "load", "--set", "width=8", "--set", "batch=32", "--set", "mmd=adaptive", "--steps", "12", "--device", "cpu",
+        "--label", "load", "--set", "width=8", "--set", "batch=32", "--set", "mmd=adaptive",
+        "--steps", "12", "--device", "cpu",
     ]  # fmt: skip
     env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=300)

@@ -30,7 +30,12 @@ def write_page(path: Path, published: Published) -> Path:
         published: What papers print, by (data set, length, metric).
     """
     found = summary(read_records(path))
-    lines = [f"# {path.stem}", "", f"Made from `{path.name}`: mean ± standard deviation (seeds).", ""]
+    lines = [
+        f"# {path.stem}",
+        "",
+        f"Made from `{path.name}`: mean ± standard deviation (seeds).",
+        "",
+    ]
     for data in dict.fromkeys(data for data, *_ in found):
         methods = list(dict.fromkeys(m for d, _, m in found if d == data))
         metrics = list(dict.fromkeys(metric for d, metric, _ in found if d == data))

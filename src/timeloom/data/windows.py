@@ -159,8 +159,8 @@ def cut(series: Sequence[Series] | Series, length: int, stride: int = 1) -> Wind
     for i, one in enumerate(series):
         if len(one) < length:
             raise ValueError(
-                f"series {i} ('{one.name}') has {len(one)} time points, fewer than length {length}. "
-                "Ask for shorter windows or leave it out."
+                f"series {i} ('{one.name}') has {len(one)} time points, fewer than length "
+                f"{length}; ask for shorter windows or leave it out."
             )
         last = len(one) - length
         at = np.arange(0, last + 1, stride)
@@ -272,7 +272,7 @@ def concatenate(parts: Iterable[Windows]) -> Windows:
     """All windows of all parts, in order; channels and names are those of the first.
 
     Raises:
-        ValueError: If there is no part, or if parts differ in shape or in whether they are labelled.
+        ValueError: If there is no part, or if parts differ in shape or in having labels.
     """
     parts = list(parts)
     if not parts:

@@ -66,9 +66,7 @@ class Denoiser(nn.Module):
         skip, out, scale = self._mix(t, x_t)
         return skip * x_t + out * self._net(scale * x_t, t, cond)
 
-    def pair(
-        self, x: Float[Tensor, "window *rest"], cond: Tensor | None, rng: Draws
-    ) -> Pair:
+    def pair(self, x: Float[Tensor, "window *rest"], cond: Tensor | None, rng: Draws) -> Pair:
         """Noises ``x`` at times of the schedule's choice, and asks the network."""
         t = self.schedule.draw(len(x), rng).to(x)
         noise = rng.normal(x.shape).to(x)

@@ -35,5 +35,7 @@ class ClassifierFree:
             return self.denoiser(x_t, t, cond)
         t = t.expand(len(x_t)) if t.ndim == 0 else t
         both = torch.cat([cond, torch.full_like(cond, torch.nan)])
-        given, none = self.denoiser(x_t.repeat(2, *[1] * (x_t.ndim - 1)), t.repeat(2), both).chunk(2)
+        given, none = self.denoiser(x_t.repeat(2, *[1] * (x_t.ndim - 1)), t.repeat(2), both).chunk(
+            2
+        )
         return given + self.weight * (given - none)

@@ -28,7 +28,11 @@ class Schedule(Protocol):
         ...
 
     def grid(self, steps: int | None = None) -> Float[Tensor, "time"]:
-        """Times to sample at, ``steps`` + 1 of them, decreasing; the last is 0."""
+        """Times to sample at, ``steps`` + 1 of them, decreasing; the last is 0.
+
+        Raises:
+            ValueError: If so many steps are not possible.
+        """
         ...
 
     def embed(self, t: Tensor) -> Tensor:
@@ -47,9 +51,11 @@ class _Discrete:
         return signal.sqrt().to(t.dtype), (1 - signal).sqrt().to(t.dtype)
 
     def draw(self, count: int, rng: Draws) -> Float[Tensor, "window"]:
+        """Times to train at."""
         return 1 + (rng.uniform((count,)) * self.steps).floor().clamp(max=self.steps - 1)
 
     def grid(self, steps: int | None = None) -> Float[Tensor, "time"]:
+        """Times to sample at, ``steps`` + 1 of them, decreasing; the last is 0."""
         steps = self.steps if steps is None else steps
         if not 1 <= steps <= self.steps:
             raise ValueError(
@@ -59,6 +65,7 @@ class _Discrete:
         return torch.linspace(self.steps, 0, steps + 1, dtype=torch.float64).round()
 
     def embed(self, t: Tensor) -> Tensor:
+        """What the network is told of the time."""
         return t - 1  # the papers count 0 … steps - 1
 
 
@@ -114,12 +121,15 @@ class KarrasSchedule:
     spread: float = 1.6
 
     def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """(1, t)."""
         return torch.ones_like(t), t
 
     def draw(self, count: int, rng: Draws) -> Float[Tensor, "window"]:
+        """Times to train at."""
         return (rng.normal((count,)) * self.spread + self.mean).exp()
 
     def grid(self, steps: int | None = None) -> Float[Tensor, "time"]:
+        """As :meth:`Schedule.grid`; 12 steps where None."""
         steps = 12 if steps is None else steps
         if steps < 1:
             raise ValueError(f"sampling takes at least 1 step; got {steps}.")
@@ -141,6 +151,7 @@ class KarrasSchedule:
         return torch.cat([levels, torch.tan(math.atan(top) * (1 - share) ** 1.5)])
 
     def embed(self, t: Tensor) -> Tensor:
+        """What the network is told of the time."""
         return 250 * t.log()  # EDM's log(sigma)/4, on the scale of the sinusoids' thousand steps
 
 

@@ -171,7 +171,7 @@ def _steering_rows(case: Case, arms: list[Arms]) -> Iterator[Record]:
         for k in range(2)
     ]
     error = float(np.mean(per_seed[1]["floor"]))
-    sizes = {"real": size, "synthetic": size, "train": min(2 * case.limit, len(case.reference))}
+    sizes = {"real": size, "synthetic": size, "train": min(case.limit, len(case.reference))}
     note = "a regressor trained on training windows reads; the floor is its own on unseen real ones"
     rank, distance = STEERING
     yield case.measured(replace(rank, far=0.25), per_seed[0], sizes=sizes, began=began, note=note)
@@ -192,7 +192,7 @@ def _read(case: Case, arms: Arms, seed: int) -> dict[str, tuple[float, float]]:
     from timeloom.metrics.judging import train_judge
 
     rng = np.random.default_rng([seed, 92])
-    size = min(2 * case.limit, len(case.reference))
+    size = min(case.limit, len(case.reference))
     learn = case.reference[rng.choice(len(case.reference), size, replace=False)]
     sides = {"value": arms.synthetic, "floor": arms.real, "copy": arms.copy}
     x = standardise(learn.x, *(part.x for part in sides.values()), by=case.reference.x)

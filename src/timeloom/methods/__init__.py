@@ -4,12 +4,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from timeloom.methods.settings import read_run
+from timeloom.methods.settings import METHODS, read_run
 
 if TYPE_CHECKING:
     from timeloom.methods.diffmts import DiffMTS as DiffMTS
-
-METHODS = {"diffmts": "timeloom.methods.diffmts:DiffMTS"}
 
 __all__ = ["METHODS", "DiffMTS", "find", "load"]
 

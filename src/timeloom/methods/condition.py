@@ -57,8 +57,8 @@ class Condition:
         bad = np.flatnonzero([_missing(label) for label in y.tolist()])
         if len(bad):
             raise ValueError(
-                f"every window needs a label; '{name}' is missing for {len(bad)} of {len(y)} windows "
-                f"(the first is window {bad[0]}). Fill them or leave those windows out."
+                f"every window needs a label; '{name}' is missing for {len(bad)} of {len(y)} "
+                f"windows (the first is window {bad[0]}). Fill them or leave those windows out."
             )
         if kind == "class":
             return cls("class", tuple(np.unique(y).tolist()), labels=y)

@@ -17,19 +17,20 @@ from torch import Tensor, nn
 
 from timeloom.data.scale import Scaler
 from timeloom.data.windows import Windows, concatenate
-from timeloom.diffusion.denoise import Denoiser, Pair
+from timeloom.diffusion.denoise import Denoiser
 from timeloom.diffusion.draws import Draws
 from timeloom.diffusion.noise import BetaSchedule, CosineSchedule, KarrasSchedule, Schedule
 from timeloom.methods.condition import Condition
 from timeloom.methods.drawing import Drawing
 from timeloom.methods.estimator import Estimator, as_windows, fingerprint, part_of
 from timeloom.methods.mmd import AdaptiveWeight, alike, conditional_mmd
-from timeloom.methods.prepare import bridge, check_fit, hold_out, leading_spread
+from timeloom.methods.prepare import bridge, check_fit, hold_out, leading_spread, one_of
 from timeloom.nets.trend_unet import TrendUNet
 from timeloom.train.loop import Progress, Recipe, train
 from timeloom.train.ranks import together
 
 __all__ = ["DiffMTS"]
+
 
 @dataclass(kw_only=True, eq=False)
 class DiffMTS(Estimator):
@@ -66,7 +67,8 @@ class DiffMTS(Estimator):
         guidance: Weight of classifier-free guidance; 0 halves the cost of sampling.
         scale: Scaling of channels: ``"standard"``, ``"minmax"``, ``"robust"``, ``"quantile"``.
         keep_constant: Accept channels that never change; they come back as their constant.
-        sample_step: Rule of the sampler: ``"hybrid_2m"``, ``"trig_2m"``, ``"dpmpp_2m"``, ``"heun"``, ``"ddim"``, ``"ddpm"`` or
+        sample_step: Rule of the sampler: ``"hybrid_2m"``, ``"trig_2m"``, ``"dpmpp_2m"``,
+            ``"heun"``, ``"ddim"``, ``"ddpm"`` or
             ``"ddpm_beta"`` (the larger variance, as the authors' code).
         sample_steps: Steps of the sampler.
         held_out: Share of the training windows that chooses the weights that are kept.
@@ -209,7 +211,14 @@ class DiffMTS(Estimator):
         noise_loss = wrong.sum() / measured.sum().clamp(min=1)
         if self.mmd == "none" or not model.training:
             return noise_loss
-        discrepancy = self._discrepancy(pair, x, told)
+        compared = (pair.estimate, x) if self.mmd_on == "clean" else (pair.output, pair.target)
+        kind = self.condition_.kind if self.mmd_condition else "none"
+        got, wanted, everyone, signal = (together(v) for v in (*compared, told, pair.signal))
+        given = alike(everyone, kind, self.mmd_bandwidth)
+        if self.mmd_gate < 1:
+            noisy = signal < self.mmd_gate
+            given = given * noisy[:, None] * noisy[None, :]
+        discrepancy = conditional_mmd(got, wanted, given)
         if self.mmd == "fixed":
             return (1 - self.mmd_weight) * noise_loss + self.mmd_weight * discrepancy
         return model.weight(noise_loss, discrepancy)  # pyright: ignore[reportCallIssue]
@@ -269,9 +278,7 @@ class DiffMTS(Estimator):
             items = np.arange(start, min(start + size, count))
             own = None if labels is None else labels[items]
             x = draw(items, self.condition_.told(own, len(items)), seed=seed)
-            yield Windows(
-                x, own, items, channels=self.channels_, label_name=self.label_name_
-            )
+            yield Windows(x, own, items, channels=self.channels_, label_name=self.label_name_)
 
     def impute(
         self,
@@ -337,27 +344,19 @@ class DiffMTS(Estimator):
                 )
         self.model_ = nn.Module()
         self.model_.denoiser = Denoiser(net, self._schedule(), self.target)
+        one_of("mmd", self.mmd, ("adaptive", "fixed", "none"))
+        one_of("mmd_on", self.mmd_on, ("output", "clean"))
         if self.mmd == "adaptive":
             self.model_.weight = AdaptiveWeight(self.mmd_weight)
-        elif self.mmd not in ("fixed", "none"):
-            raise ValueError(f"mmd must be 'adaptive', 'fixed' or 'none'; got {self.mmd!r}.")
-        if self.mmd_on not in ("output", "clean"):
-            raise ValueError(f"mmd_on must be 'output' or 'clean'; got {self.mmd_on!r}.")
 
     def _schedule(self) -> Schedule:
-        if self.schedule == "karras":
-            return KarrasSchedule(
-                high=self.high_,
-                rho=self.level_rho,
-                mean=self.level_mean,
-                spread=self.level_spread,
-            )
+        one_of("schedule", self.schedule, ("karras", "cosine", "linear"))
         if self.schedule == "cosine":
             return CosineSchedule(self.diffusion_steps)
         if self.schedule == "linear":
             return BetaSchedule(self.diffusion_steps, self.beta_first, self.beta_last)
-        raise ValueError(
-            f"schedule must be 'karras', 'cosine' or 'linear'; got {self.schedule!r}."
+        return KarrasSchedule(
+            high=self.high_, rho=self.level_rho, mean=self.level_mean, spread=self.level_spread
         )
 
     def _recipe(self) -> Recipe:
@@ -370,18 +369,6 @@ class DiffMTS(Estimator):
         x = torch.from_numpy(bridge(x))
         told = torch.from_numpy(self.condition_.told(windows.y, len(windows)))
         return x.mT.contiguous(), measured.mT.contiguous(), told
-
-    def _discrepancy(self, pair: Pair, x: Tensor, told: Tensor) -> Tensor:
-        got, wanted = pair.output, pair.target
-        if self.mmd_on == "clean":
-            got, wanted = pair.estimate, x
-        got, wanted, told, signal = (together(part) for part in (got, wanted, told, pair.signal))
-        kind = self.condition_.kind if self.mmd_condition else "none"
-        given = alike(told, kind, self.mmd_bandwidth)
-        if self.mmd_gate < 1:
-            noisy = signal < self.mmd_gate
-            given = given * noisy[:, None] * noisy[None, :]
-        return conditional_mmd(got, wanted, given)
 
     def _drawing(self, steps: int | None, step: str | None, guidance: float | None) -> Drawing:
         return Drawing(

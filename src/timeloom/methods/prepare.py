@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from timeloom.data.windows import Windows, split
 
-__all__ = ["bridge", "check_fit", "hold_out", "leading_spread"]
+__all__ = ["bridge", "check_fit", "hold_out", "leading_spread", "one_of"]
 
 Array = NDArray[Any]
 
@@ -100,3 +100,13 @@ def leading_spread(x: Array) -> float:
             return 0.0
         direction = flat.T @ (flat @ (direction / norm)) / len(flat)
     return float(np.sqrt(np.linalg.norm(direction)))
+
+
+def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Refuses a setting that is not one of the choices.
+
+    Raises:
+        ValueError: If it is none of them.
+    """
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}.")

@@ -14,8 +14,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FORMAT", "Setting", "check", "describe", "names", "read_run", "read_settings"]
+__all__ = [
+    "FORMAT",
+    "METHODS",
+    "Setting",
+    "check",
+    "describe",
+    "names",
+    "read_run",
+    "read_settings",
+]
 
+METHODS = {"diffmts": "timeloom.methods.diffmts:DiffMTS"}  # where each method's class is
 FORMAT = 1  # of the run folders that this version writes and reads
 
 _TYPES: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
@@ -56,8 +66,6 @@ def describe(method: str) -> dict[str, Setting]:
     Raises:
         ValueError: If there is no such method.
     """
-    from timeloom.methods import METHODS
-
     if method not in METHODS:
         raise ValueError(
             f"METHOD must be one of {', '.join(METHODS)}; got {method!r}{_nearest(method, METHODS)}"

@@ -57,6 +57,9 @@ class TrendBlock(nn.Module):
         heads: Heads of the attention over time.
         head: Numbers per head.
         parts: ``"both"``, or only ``"trend"`` or ``"peak"`` (the other is zeros), for ablations.
+
+    Raises:
+        ValueError: If ``window`` is even, or ``parts`` none of the three.
     """
 
     def __init__(
@@ -111,6 +114,9 @@ class TrendUNet(nn.Module):
         trend_window: Time points that it pools.
         trend_parts: ``"both"``, ``"trend"`` or ``"peak"``.
         groups: Groups of the normalisation.
+
+    Raises:
+        ValueError: If ``width`` is no multiple of ``groups``, or as :class:`TrendBlock`.
     """
 
     def __init__(
@@ -150,7 +156,9 @@ class TrendUNet(nn.Module):
             if i != 0:
                 grow = nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), grow)
             self.up.append(
-                nn.ModuleList([_block(a + b, b, told, groups), _block(a + b, b, told, groups), grow])
+                nn.ModuleList(
+                    [_block(a + b, b, told, groups), _block(a + b, b, told, groups), grow]
+                )
             )
         self.middle = nn.ModuleList(_block(widths[-1], widths[-1], told, groups) for _ in range(2))
         self.trend = TrendBlock(widths[-1], trend_window, parts=trend_parts) if trend else None

@@ -1,4 +1,4 @@
-"""The training loop: batches in an order that a seed decides, and progress yielded to the caller."""
+"""The training loop: batches in an order that a seed decides, progress yielded to the caller."""
 
 import copy
 import json
