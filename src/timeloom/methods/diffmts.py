@@ -77,11 +77,8 @@ class DiffMTS(Estimator):
         windows_seen: Budget in windows instead.
         batch: Windows per step.
         lr: Peak learning rate.
-        weight_decay: Of AdamW.
-        warmup: Share of the budget with a rising rate.
-        clip: Largest norm of the gradient.
-        average: Exponent of the moving average of the weights.
-        validations: How often the held-out loss is measured.
+        weight_decay: Of AdamW; ``warmup``, ``clip``, ``average`` (of the weights) and
+            ``validations`` as in :class:`timeloom.train.Recipe`.
         precision: ``"no"``, ``"bf16"`` or ``"fp16"``.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
         seed: Of the weights and of all training.
@@ -133,11 +130,10 @@ class DiffMTS(Estimator):
 
     @classmethod
     def paper(cls, **overrides: Any) -> Self:
-        """The paper's settings, where paper and released code disagree the paper's.
+        """The paper's settings: 500 ancestral steps, min-max scaling, Ada-MMD between noises.
 
-        Linear betas are the code's (the paper's cosine is ``schedule="cosine"``); 500 ancestral
-        steps; min-max scaling; the marginal MMD between noises with a learned weight. The learned
-        weight is held inside (0, mmd_weight), since Eq. 11 as printed drives it to 1.
+        Linear betas are the released code's (the paper's: ``schedule="cosine"``). The learned
+        weight stays inside (0, mmd_weight), since Eq. 11 as printed drives it to 1.
         """
         values: dict[str, Any] = dict(
             schedule="linear",
