@@ -18,11 +18,11 @@ __all__ = ["TrendBlock", "TrendUNet"]
 class StandardConv(nn.Conv1d):
     """Convolution with weights of mean 0 and variance 1. Source: Qiao et al. 2019."""
 
-    def forward(self, x: Float[Tensor, "window feature time"]) -> Tensor:
+    def forward(self, input: Float[Tensor, "window feature time"]) -> Tensor:
         """Convolves with the standardised weights."""
         variance, mean = torch.var_mean(self.weight, dim=(1, 2), correction=0, keepdim=True)
         weight = (self.weight - mean) * (variance + 1e-5).rsqrt()
-        return F.conv1d(x, weight, self.bias, self.stride, self.padding)
+        return F.conv1d(input, weight, self.bias, self.stride, self.padding)
 
 
 class ResidualBlock(nn.Module):
