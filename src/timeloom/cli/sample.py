@@ -33,7 +33,10 @@ def sample(
     ] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Sampling steps.")] = None,
     step: Annotated[
-        str | None, typer.Option("--step", help="Sampler: hybrid_2m, trig_2m, dpmpp_2m, heun, ddim, ddpm, ddpm_beta.")
+        str | None,
+        typer.Option(
+            "--step", help="Sampler: hybrid_2m, trig_2m, dpmpp_2m, heun, ddim, ddpm or ddpm_beta."
+        ),
     ] = None,
     guidance: Annotated[
         float | None, typer.Option("--guidance", help="Weight of the label; 0 is none.")
