@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from timeloom.metrics.utility import steering, tstr_regression
 __all__ = ["ARMS", "PUBLISHED", "Cell", "plan", "run"]
 
 Array = NDArray[Any]
+Pair = tuple[list[Series], list[Series]]
 
 ARMS: dict[str, dict[str, Any]] = {
     "TDR, no MMD": dict(trend=True, mmd="none"),
@@ -121,7 +122,7 @@ def run(quick: bool = False, folder: Path = Path("results"), part: str = "1/1") 
 
 def measure(cell: Cell, runs: Path) -> list[dict[str, Any]]:
     """The figures of one cell, each with ``metric``, ``value`` and ``better``."""
-    train_series, test_series = load_dataset(cell.data)
+    train_series, test_series = cast(Pair, load_dataset(cell.data))
     train = cut(train_series, cell.length)
     test = last_windows(test_series, cell.length)
     rng = np.random.default_rng(cell.seed)
@@ -236,7 +237,8 @@ def _samplers(cell: Cell, model: DiffMTS, real: Windows, test: Windows) -> list[
     """The default sampler and 500 ancestral steps, same weights, same 1,000 labels, one run."""
     real = real[:1000]
     figures = []
-    for name, how in (("default", {}), ("500 steps", dict(step="ddpm", steps=500))):
+    ways: dict[str, dict[str, Any]] = {"default": {}, "500 steps": dict(step="ddpm", steps=500)}
+    for name, how in ways.items():
         began = time.monotonic()
         made = model.sample(len(real), real.y, seed=cell.seed, **how)
         seconds = time.monotonic() - began

@@ -20,7 +20,10 @@ Step = Callable[..., Tensor]  # step(denoise, x, t, s, levels, rng) -> x_s
 class Model(Protocol):
     """A denoiser, or a denoiser round a denoiser."""
 
-    schedule: Schedule
+    @property
+    def schedule(self) -> Schedule:
+        """Its schedule."""
+        ...
 
     def __call__(self, x_t: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
         """The clean estimate."""

@@ -23,7 +23,7 @@ from timeloom.diffusion.noise import BetaSchedule, CosineSchedule, KarrasSchedul
 from timeloom.methods.condition import Condition
 from timeloom.methods.drawing import Drawing
 from timeloom.methods.estimator import Estimator, as_windows, fingerprint, part_of
-from timeloom.methods.mmd import AdaptiveWeight, alike, conditional_mmd
+from timeloom.methods.mmd import AdaptiveWeight, WeightedDenoiser, alike, conditional_mmd
 from timeloom.methods.prepare import bridge, check_fit, hold_out, leading_spread, one_of
 from timeloom.nets.trend_unet import TrendUNet
 from timeloom.train.loop import Progress, Recipe, train
@@ -188,7 +188,7 @@ class DiffMTS(Estimator):
         self._end_run(folder)
 
     def loss(
-        self, model: nn.Module, x: Tensor, measured: Tensor, cond: Tensor, *, rng: Draws
+        self, model: WeightedDenoiser, x: Tensor, measured: Tensor, cond: Tensor, *, rng: Draws
     ) -> Tensor:
         """``(1 - w)·L_noise + w·MMD²``; the noise loss alone where ``model`` is not training.
 
@@ -202,7 +202,7 @@ class DiffMTS(Estimator):
         # The one place where a condition is dropped.
         hidden = (rng.uniform((len(cond),)) < self.drop).to(cond.device)
         told = torch.where(hidden, torch.nan, cond)
-        pair = model.denoiser.pair(x, told, rng)  # pyright: ignore[reportCallIssue]
+        pair = model.denoiser.pair(x, told, rng)
         wrong = (pair.output - pair.target).square() * measured
         noise_loss = wrong.sum() / measured.sum().clamp(min=1)
         if self.mmd == "none" or not model.training:
@@ -215,9 +215,9 @@ class DiffMTS(Estimator):
             noisy = signal < self.mmd_gate
             given = given * noisy[:, None] * noisy[None, :]
         discrepancy = conditional_mmd(got, wanted, given)
-        if self.mmd == "fixed":
+        if model.weight is None:
             return (1 - self.mmd_weight) * noise_loss + self.mmd_weight * discrepancy
-        return model.weight(noise_loss, discrepancy)  # pyright: ignore[reportCallIssue]
+        return model.weight(noise_loss, discrepancy)
 
     def sample(
         self,
@@ -317,9 +317,8 @@ class DiffMTS(Estimator):
         self.shape_ = windows.shape
         self.channels_, self.label_name_ = windows.channels, windows.label_name
         self.data_ = fingerprint(windows)
-        self.high_ = self.level_high
-        if self.high_ is None:
-            self.high_ = max(20.0, 5 * leading_spread(self.scaler_.transform(windows.x)))
+        widest = leading_spread(self.scaler_.transform(windows.x))
+        self.high_ = self.level_high or max(20.0, 5 * widest)
         self._build()
 
     def _build(self) -> None:
@@ -338,12 +337,11 @@ class DiffMTS(Estimator):
                     trend_window=self.trend_window,
                     trend_parts=self.trend_parts,
                 )
-        self.model_ = nn.Module()
-        self.model_.denoiser = Denoiser(net, self._schedule(), self.target)
         one_of("mmd", self.mmd, ("adaptive", "fixed", "none"))
         one_of("mmd_on", self.mmd_on, ("output", "clean"))
-        if self.mmd == "adaptive":
-            self.model_.weight = AdaptiveWeight(self.mmd_weight)
+        weight = AdaptiveWeight(self.mmd_weight) if self.mmd == "adaptive" else None
+        denoiser = Denoiser(net, self._schedule(), self.target)
+        self.model_ = WeightedDenoiser(denoiser, weight)
 
     def _schedule(self) -> Schedule:
         one_of("schedule", self.schedule, ("karras", "cosine", "linear"))

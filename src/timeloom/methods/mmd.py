@@ -6,7 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["AdaptiveWeight", "alike", "conditional_mmd"]
+from timeloom.diffusion.denoise import Denoiser
+
+__all__ = ["AdaptiveWeight", "WeightedDenoiser", "alike", "conditional_mmd"]
 
 BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # in units of the median squared distance
 
@@ -88,3 +90,20 @@ class AdaptiveWeight(nn.Module):
         entropy = -share * share.log() - (1 - share) * (1 - share).log()
         mixed = (1 - self.weight) * noise_loss + self.weight * discrepancy
         return mixed - self.caution * entropy
+
+
+class WeightedDenoiser(nn.Module):
+    """A denoiser, and the learned weight (or None) that is trained beside it.
+
+    Args:
+        denoiser: What samples are drawn from.
+        weight: Trades its loss against the MMD.
+    """
+
+    denoiser: Denoiser
+    weight: AdaptiveWeight | None
+
+    def __init__(self, denoiser: Denoiser, weight: AdaptiveWeight | None = None) -> None:
+        super().__init__()
+        self.denoiser = denoiser
+        self.weight = weight

@@ -17,6 +17,8 @@ class TimeEmbedding(nn.Module):
         out: Numbers that come out.
     """
 
+    frequency: Tensor
+
     def __init__(self, width: int, out: int) -> None:
         super().__init__()
         half = width // 2

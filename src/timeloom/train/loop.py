@@ -6,7 +6,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,10 +29,14 @@ Batch = tuple[Tensor, ...]
 class Trainable(Protocol):
     """What the loop needs of a method."""
 
-    model_: nn.Module
+    @property
+    def model_(self) -> nn.Module:
+        """What is trained."""
+        ...
 
-    def loss(self, model: nn.Module, *batch: Tensor, rng: Draws) -> Tensor:
-        """One number to be minimised, for one batch."""
+    @property
+    def loss(self) -> Callable[..., Tensor]:
+        """``loss(model, *batch, rng=draws)``: one number to be minimised, for one batch."""
         ...
 
 
@@ -217,7 +221,7 @@ class _Run:
         if self.recipe.minutes is not None and self.machine.num_processes > 1:
             # Clocks differ between processes, yet all must stop at the same step.
             share = self.machine.reduce(torch.tensor(share, device=self.machine.device), "mean")
-            share = float(share)
+            share = float(torch.as_tensor(share))
         return share
 
     def advance(self) -> Progress | None:
@@ -295,7 +299,7 @@ class _Run:
             self.step,
             self.seen,
             share,
-            float(self.machine.reduce(loss, "mean")),
+            float(torch.as_tensor(self.machine.reduce(loss, "mean"))),
             self.validation,
             best,
             self.recipe.rate(share),
@@ -353,7 +357,8 @@ class _Run:
 def _power_average(exponent: float) -> Any:
     def update(averaged: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
         share = 1 - (1 - 1 / (float(count) + 1)) ** (exponent + 1)
-        torch._foreach_lerp_(averaged, current, share)
+        for mean, new in zip(averaged, current, strict=True):
+            mean.lerp_(new, share)
 
     return update
 
