@@ -106,6 +106,7 @@ def run(quick: bool = False, folder: Path = Path("results"), part: str = "1/1") 
     from timeloom.bench.page import write_page
 
     path = folder / ("cmapss-quick.jsonl" if quick else "cmapss.jsonl")
+    command = "timeloom bench cmapss" + (" --quick" if quick else "")
     number, parts = (int(n) for n in part.split("/"))
     for cell in plan(quick)[number - 1 :: parts]:
         if done(path, cell.data, cell.length, cell.arm, cell.seed):
@@ -117,7 +118,7 @@ def run(quick: bool = False, folder: Path = Path("results"), part: str = "1/1") 
         note(path, (_record(cell, figure, seconds) for figure in figures))
         said = ", ".join(f"{f['metric']} {f['value']:.3f}" for f in figures)
         yield f"{cell.name} ({seconds:.0f} s): {said}"
-    yield f"page: {write_page(path, PUBLISHED)}"
+    yield f"page: {write_page(path, PUBLISHED, command)}"
 
 
 def measure(cell: Cell, runs: Path) -> list[dict[str, Any]]:

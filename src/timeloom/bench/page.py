@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from timeloom.data.atomic import atomic
 from timeloom.metrics.record import Record, read_records
+from timeloom.report.tables import markdown
 
 __all__ = ["summary", "write_page"]
 
@@ -14,48 +14,40 @@ Published = Mapping[tuple[str, int, str], str]
 
 
 def summary(records: list[Record]) -> dict[tuple[str, str, str], list[float]]:
-    """Values by (data, metric, method), one per seed, in the order of the records."""
+    """Values by (data, metric, method), one per seed, in the order of the seeds."""
     found: dict[tuple[str, str, str], list[float]] = {}
-    for record in records:
+    for record in sorted(records, key=lambda record: record.seeds):
         if record.value is not None:
             found.setdefault((record.data, record.metric, record.method), []).append(record.value)
     return found
 
 
-def write_page(path: Path, published: Published) -> Path:
+def write_page(path: Path, published: Published, command: str) -> Path:
     """Writes a Markdown page beside the records and returns its path.
 
     Args:
         path: The records, ``*.jsonl``.
         published: What papers print, by (data set, length, metric).
+        command: What makes the records and this page again.
     """
-    found = summary(read_records(path))
+    records = read_records(path)
+    found = summary(records)
+    order = list(dict.fromkeys((record.data, record.metric, record.method) for record in records))
     lines = [
-        f"# {path.stem}",
-        "",
-        f"Made from `{path.name}`: mean ± standard deviation (seeds).",
-        "",
+        f"# {path.stem}\n\nMade by `{command}` from `{path.name}`: mean ± standard deviation over "
+        "the seeds, one record per seed.\n"
     ]
-    for data in dict.fromkeys(data for data, *_ in found):
-        methods = list(dict.fromkeys(m for d, _, m in found if d == data))
-        metrics = list(dict.fromkeys(metric for d, metric, _ in found if d == data))
+    for data in sorted({data for data, *_ in order}):
         name, length = data.rsplit(", ", 1)
-        lines += [f"## {name}, windows of {length}", ""]
-        lines.append("| metric | " + " | ".join(methods) + " | published |")
-        lines.append("|---" * (len(methods) + 2) + "|")
-        for metric in metrics:
-            cells = [_cell(found.get((data, metric, method), [])) for method in methods]
-            other = published.get((name, int(length), metric), "")
-            lines.append(f"| {metric} | " + " | ".join(cells) + f" | {other} |")
-        lines.append("")
+        methods = list(dict.fromkeys(method for d, _, method in order if d == data))
+        rows: list[dict[str, Any]] = []
+        for metric in dict.fromkeys(metric for d, metric, _ in order if d == data):
+            row: dict[str, Any] = {"metric": metric}
+            row |= {method: found.get((data, metric, method)) for method in methods}
+            row["published"] = published.get((name, int(length), metric))
+            rows.append(row)
+        lines.append(f"## {name}, windows of {length}\n\n{markdown(rows)}")
     page = path.with_suffix(".md")
     with atomic(page) as there:
         there.write_text("\n".join(lines), encoding="utf-8")
     return page
-
-
-def _cell(values: list[float]) -> str:
-    if not values:
-        return ""
-    spread = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
-    return f"{np.mean(values):.3f}{spread} ({len(values)})"

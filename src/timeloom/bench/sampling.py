@@ -49,7 +49,7 @@ def run(quick: bool = False, folder: Path = Path("results"), part: str = "1/1") 
                 seconds, memory = _measure(Path(scratch), count, repeat)
                 note(path, _records(method, repeat, seconds, memory))
                 yield f"{method}, repeat {repeat}: {seconds:.1f} s, peak {memory:.0f} MB"
-    yield f"page: {write_page(path, {})}"
+    yield f"page: {write_page(path, {}, 'timeloom bench sampling')}"
 
 
 def _measure(scratch: Path, count: int, seed: int) -> tuple[float, float]:

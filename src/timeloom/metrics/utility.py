@@ -4,7 +4,7 @@ TSTR = trained on synthetic, tested on real (Esteban et al. 2017). With real win
 argument the same functions give "trained on real", the figure to stand beside it.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,7 +134,7 @@ def steering(
     """
     judge = train_judge(real_x, real_y, outputs=1, seed=seed, groups=groups)
     read = judge(synthetic_x)
-    rank = spearmanr(read, asked)[0] if np.ptp(read) > 0 and np.ptp(asked) > 0 else 0.0
+    rank = cast(Any, spearmanr(read, asked)).statistic if np.ptp(read) > 0 and np.ptp(asked) > 0 else 0.0
     return {
         "spearman": float(rank),
         "mae": float(np.mean(np.abs(read - asked))),
