@@ -19,7 +19,7 @@ from timeloom.metrics.record import Record
 __all__ = ["run"]
 
 LENGTH = 48
-COUNTS = (2_500, 10_000, 20_000)
+COUNTS = (2_000, 10_000)
 
 
 def run(quick: bool = False, folder: Path = Path("results"), part: str = "1/1") -> Iterator[str]:

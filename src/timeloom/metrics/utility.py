@@ -134,7 +134,11 @@ def steering(
     """
     judge = train_judge(real_x, real_y, outputs=1, seed=seed, groups=groups)
     read = judge(synthetic_x)
-    rank = cast(Any, spearmanr(read, asked)).statistic if np.ptp(read) > 0 and np.ptp(asked) > 0 else 0.0
+    rank = (
+        cast(Any, spearmanr(read, asked)).statistic
+        if np.ptp(read) > 0 and np.ptp(asked) > 0
+        else 0.0
+    )
     return {
         "spearman": float(rank),
         "mae": float(np.mean(np.abs(read - asked))),

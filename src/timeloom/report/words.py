@@ -11,6 +11,7 @@ Records = Sequence[Any]
 
 USE = ("tstr_rmse", "tstr_balanced_accuracy", "tstr_accuracy")
 UNITLESS = ("", "share")
+SAME = 0.02  # share by which a figure may lie behind another and still be called as good
 
 
 class Finding(NamedTuple):
@@ -46,6 +47,12 @@ def headline(records: Records) -> str:
         return "Of use, yet not alike: models learn from these windows, and a test can tell them."
     if use.verdict == "warn":
         return "Of some use: a model trained on these windows lags behind one trained on real ones."
+    behind = _behind(use)
+    if behind is not None and behind > SAME:
+        return (
+            "Of use: a model trained on these windows does nearly as well on real ones as one "
+            f"trained on real data ({behind:.0%} behind)."
+        )
     return "Of use: a model trained on these windows does as well on real ones as real data allow."
 
 
@@ -80,6 +87,14 @@ def tally(records: Records) -> str:
 def findings(records: Records) -> list[str]:
     """The sentences of :func:`told`, then :func:`tally`."""
     return [*(one.text for one in told(records)), tally(records)]
+
+
+def _behind(record: Any) -> float | None:
+    """By what share of the floor a figure is worse than it; None where there is no floor."""
+    if record.floor is None or record.value is None or record.floor <= 0:
+        return None
+    gap = record.value - record.floor
+    return (gap if record.better == "lower" else -gap) / record.floor
 
 
 def _use(record: Any) -> str:
