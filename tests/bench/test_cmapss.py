@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from timeloom.bench import cmapss
-from timeloom.bench.cmapss import Cell, discriminative_accuracy, last_windows, measure, plan
+from timeloom.bench.cmapss import Cell, _accuracy, last_windows, measure, plan
 from timeloom.bench.page import write_page
 from timeloom.bench.records import done, note
 from timeloom.data.windows import Series, Windows
@@ -15,7 +15,7 @@ def test_the_plan_has_three_seeds_of_everything_and_the_headline_first():
     for cell in cells:
         same = [c for c in cells if (c.data, c.length, c.arm) == (cell.data, cell.length, cell.arm)]
         assert sorted(c.seed for c in same) == [0, 1, 2]
-    assert {c.arm for c in cells} == {*cmapss.ARMS, "real", "samplers"}
+    assert {c.arm for c in cells} == {*cmapss.ARMS, "real", "samplers", "checks"}
     assert len({c.name for c in cells}) == len(cells)
 
 
@@ -30,8 +30,8 @@ def test_an_lstm_that_guesses_scores_about_a_half_and_one_that_sees_scores_one(r
     def windows(shift):
         return Windows(rng.normal(size=(400, 8, 2)) + shift, series=np.arange(400) // 20)
 
-    assert abs(discriminative_accuracy(windows(0), windows(0), 0) - 0.5) < 0.12
-    assert discriminative_accuracy(windows(0), windows(3), 0) > 0.95
+    assert abs(_accuracy(windows(0), windows(0), 0) - 0.5) < 0.12
+    assert _accuracy(windows(0), windows(3), 0) > 0.95
 
 
 def test_a_cell_whose_record_stands_is_skipped(tmp_path):

@@ -3,12 +3,12 @@ import json
 
 import numpy as np
 import pytest
-import torch
 from torch import nn
 
 import timeloom.methods
 from tests.methods.toy import QUICK, waves
 from timeloom.data.windows import Windows
+from timeloom.diffusion.draws import StepDraws
 from timeloom.methods.diffmts import DiffMTS
 
 
@@ -126,32 +126,28 @@ def test_windows_with_gaps_are_trained_on():
     assert np.isfinite(model.sample(4).x).all()
 
 
-def test_missing_points_are_left_out_of_the_loss():
-    model = DiffMTS(**QUICK, mmd="none").fit(waves())
+@pytest.mark.parametrize("mmd", ["none", "fixed", "adaptive"])
+def test_missing_points_are_left_out_of_the_loss(mmd):
+    model = DiffMTS(**QUICK, mmd=mmd).fit(waves())
     x, measured, told = model._tensors(waves())
     measured[:, :, 5:] = 0
-    from timeloom.diffusion.draws import StepDraws
+    pairs = []
+    inner = model.model_.denoiser.pair
 
-    model.model_.eval()
-    spoiled = x.clone()
-    with torch.no_grad():
-        base = model.loss(model.model_, spoiled, measured, told, rng=StepDraws(0, 0))
-        pair = model.model_.denoiser.pair(
-            x,
-            torch.where(StepDraws(0, 0).uniform((len(x),)) < model.drop, torch.nan, told),
-            _after(),
-        )
-    want = (pair.output - pair.target).square()[:, :, :5].mean()
-    torch.testing.assert_close(base, want, rtol=1e-4, atol=1e-6)
+    def pair(*args):
+        pairs.append(inner(*args))
+        for part in pairs[-1][:3]:
+            if part.requires_grad:
+                part.retain_grad()
+        return pairs[-1]
 
-
-def _after():
-    """Draws that stand where the loss's stand once the dropping is drawn."""
-    from timeloom.diffusion.draws import StepDraws
-
-    rng = StepDraws(0, 0)
-    rng.uniform((80,))
-    return rng
+    model.model_.denoiser.pair = pair
+    model.model_.train()
+    model.loss(model.model_, x, measured, told, rng=StepDraws(0, 0)).backward()
+    for part in (pairs[0].output, pairs[0].estimate):
+        if part.grad is not None:
+            reached = part.grad.abs().sum((0, 1))
+            assert (reached[:5] > 0).all() and (reached[5:] == 0).all()
 
 
 def test_a_constant_channel_is_refused_or_comes_back_as_it_was():
@@ -208,7 +204,7 @@ def test_every_setting_is_tried():
 
 @pytest.fixture(scope="module")
 def before():
-    base = dict(**QUICK, guidance=0.2)
+    base = dict(**QUICK, guidance=0.2, mmd="adaptive")
     return {
         schedule: DiffMTS(**base, schedule=schedule).fit(waves()).sample(4, seed=1).x
         for schedule in ("karras", "linear")
@@ -220,7 +216,7 @@ def test_every_setting_changes_the_result(name, before):
     """Dead options are how the released code lost its own contributions."""
     change = {name: {**CHANGES, **BETAS}[name]}
     schedule = change.get("schedule", "linear" if name in BETAS else "karras")
-    model = DiffMTS(**{**QUICK, "guidance": 0.2, "schedule": schedule, **change})
+    model = DiffMTS(**{**QUICK, "guidance": 0.2, "mmd": "adaptive", "schedule": schedule, **change})
     after = model.fit(waves()).sample(4, seed=1).x
     assert not np.array_equal(after, before["linear" if name in BETAS else "karras"])
 
@@ -236,6 +232,14 @@ def test_every_setting_changes_the_result(name, before):
         (dict(condition="text"), "condition must be"),
         (dict(held_out=1.0), "held_out must be"),
         (dict(device="abacus"), "device must be"),
+        (dict(train_steps=0), "train_steps must be at least 1; got 0"),
+        (dict(minutes=-1.0), "minutes must be above 0; got -1"),
+        (dict(batch=0), "batch must be at least 2; got 0"),
+        (dict(warmup=1.0), "warmup must be a share below 1"),
+        (dict(precision="half"), "precision must be"),
+        (dict(drop=1.5), "drop must be at least 0 and below 1; got 1.5"),
+        (dict(level_spread=-1.0), "level_spread must be above 0; got -1"),
+        (dict(multipliers="1,a"), "multipliers must be whole numbers"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused(settings, sentence):

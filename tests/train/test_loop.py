@@ -8,7 +8,7 @@ import torch
 
 from tests.methods.toy import waves
 from timeloom.methods.diffmts import DiffMTS
-from timeloom.train.loop import Recipe
+from timeloom.train.recipe import Recipe
 
 QUICK = dict(width=8, train_steps=30, batch=16, validations=3)
 
@@ -70,12 +70,29 @@ def test_resuming_on_other_data_is_refused(tmp_path):
         DiffMTS(**QUICK).fit(waves(seed=1), folder=tmp_path, resume=True)
 
 
-def test_resuming_with_another_network_is_refused(tmp_path):
+@pytest.mark.parametrize("change", [dict(width=16), dict(lr=1e-3), dict(train_steps=60)])
+def test_resuming_with_another_setting_is_refused(tmp_path, change):
     with pytest.raises(KeyboardInterrupt):
         for _ in DiffMTS(**QUICK).training(waves(), folder=tmp_path):
             os.kill(os.getpid(), signal.SIGINT)
-    with pytest.raises(ValueError, match="checkpoint of this very run; it does not fit"):
-        DiffMTS(**{**QUICK, "width": 16}).fit(waves(), folder=tmp_path, resume=True)
+    with pytest.raises(ValueError, match=f"was begun with {next(iter(change))}="):
+        DiffMTS(**{**QUICK, **change}).fit(waves(), folder=tmp_path, resume=True)
+
+
+def test_resuming_a_run_that_has_ended_is_refused_and_changes_nothing(tmp_path):
+    DiffMTS(**QUICK).fit(waves(), folder=tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(ValueError, match="has ended, so there is nothing to resume"):
+        DiffMTS(**{**QUICK, "target": "noise"}).fit(waves(), folder=tmp_path, resume=True)
+    assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+
+def test_training_anew_leaves_no_weights_of_the_run_before(tmp_path):
+    DiffMTS(**QUICK).fit(waves(), folder=tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        for _ in DiffMTS(**{**QUICK, "target": "noise"}).training(waves(), folder=tmp_path):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert not (tmp_path / "weights.safetensors").exists()
 
 
 def test_a_damaged_checkpoint_is_said(tmp_path):

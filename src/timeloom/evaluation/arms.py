@@ -24,6 +24,7 @@ __all__ = [
 Array = NDArray[Any]
 
 FEWEST = 10  # windows a side below which nothing is measured
+FOLDS = 5  # of the judges that tell real from synthetic; each needs a recording of its own
 GROUPS = 10  # fewer recordings than this are cut into blocks of time for the judges' folds
 
 
@@ -218,7 +219,11 @@ def _draw(
     side: Windows, bins: Array, groups: Array, among: Array, counts: Array, rng: np.random.Generator
 ) -> Part:
     rows = _rows(bins, among, counts, rng)
-    return Part(side.x[rows], groups[rows], None if side.y is None else side.y[rows])
+    groups = groups[rows]
+    if len(np.unique(groups)) < FOLDS:
+        # The draw may leave one of many recordings; its blocks of time can still be told apart.
+        groups = recordings(side[rows])
+    return Part(side.x[rows], groups, None if side.y is None else side.y[rows])
 
 
 def _rows(bins: Array, among: Array, counts: Array, rng: np.random.Generator) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timeloom.data.windows import Windows
-from timeloom.evaluation.arms import Arms, Part, check, deal, guess_task, halves
+from timeloom.evaluation.arms import FOLDS, Arms, Part, check, deal, guess_task, halves
 from timeloom.evaluation.case import Case
 from timeloom.evaluation.labelled import labelled_names, labelled_rows
 from timeloom.metrics import fidelity, privacy
@@ -23,6 +23,12 @@ TASKS = ("classify", "regress")
 WHY_NO_REFERENCE = (
     "the training windows were not given, so nobody can say whether the synthetic windows are "
     "copies of them; give reference="
+)
+
+WHY_NO_FOLDS = (
+    f"real or synthetic windows come from fewer than {FOLDS} recordings or blocks of time, so a "
+    "judge cannot be tested on others than it learnt from; give every synthetic window a series "
+    "of its own, and real windows of more recordings or starts"
 )
 
 
@@ -103,10 +109,12 @@ def _row(case: Case, metric: Metric, arms: list[Arms], known: dict[Any, float]) 
     size = min(len(one.real.x) for one in arms)
     if size < metric.smallest:
         return case.skipped(metric, _too_few(case, size, metric.smallest))
+    if not all(_can_be_split(metric, one, "value") for one in arms):
+        return case.skipped(metric, WHY_NO_FOLDS)
     began = perf_counter()
     per_seed: dict[str, list[float]] = {}
     for side in ("value", "floor", "copy"):
-        if side != "floor" or all(one.first is not None for one in arms):
+        if all(_can_be_split(metric, one, side) for one in arms):
             per_seed[side] = [
                 _number(case, metric, one, side, seed, known)
                 for one, seed in zip(arms, case.seeds, strict=True)
@@ -116,15 +124,27 @@ def _row(case: Case, metric: Metric, arms: list[Arms], known: dict[Any, float]) 
     return case.measured(metric, per_seed, sizes=sizes, began=began, note=note)
 
 
-def _number(
-    case: Case, metric: Metric, arms: Arms, side: str, seed: int, known: dict[Any, float]
-) -> float:
-    pairs: dict[str, tuple[Part | None, Part | None]] = {
+def _pair(arms: Arms, side: str) -> tuple[Part | None, Part | None]:
+    """What is compared for ``"value"``, ``"floor"`` or ``"copy"``: real, then synthetic."""
+    return {
         "value": (arms.real, arms.synthetic),
         "floor": (arms.first, arms.second),
         "copy": (arms.real, arms.copy),
-    }
-    real, synthetic = pairs[side]
+    }[side]
+
+
+def _can_be_split(metric: Metric, arms: Arms, side: str) -> bool:
+    """Whether both sides are there and hold enough recordings for the judge's folds, if any."""
+    return all(
+        part is not None and ("groups" not in metric.needs or len(np.unique(part.groups)) >= FOLDS)
+        for part in _pair(arms, side)
+    )
+
+
+def _number(
+    case: Case, metric: Metric, arms: Arms, side: str, seed: int, known: dict[Any, float]
+) -> float:
+    real, synthetic = _pair(arms, side)
     if real is None or synthetic is None:
         return float("nan")
     given = {

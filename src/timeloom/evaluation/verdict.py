@@ -23,7 +23,8 @@ def verdict(
     is the worse of floor and copy machine, for both are real against real.
 
     * pass: no worse than the mark by more than two spreads of the floor or ``small``.
-    * warn: worse than that, yet by no more than ``far``.
+    * warn: worse than that, yet by no more than ``far``; or no worse than that where two spreads
+      reach ``far``, so that real data themselves cannot tell good from bad.
     * fail: worse still; or below ``alarm`` and clearly below the floor, which is a sign of copies.
     * skipped: there is no value or no mark.
 
@@ -47,8 +48,8 @@ def verdict(
     if not marks or not math.isfinite(value):
         return "skipped", "there is no figure of real data to compare with."
     mark = sign * max(marks)
-    small = max(2 * spread, far / 5 if small is None else small)
-    far = max(far, small)
+    # A floor that wavers must not turn a failure into a pass: ``far`` stays where it is.
+    small = min(max(2 * spread, far / 5 if small is None else small), far)
     worse = sign * (value - mark)
     if alarm is not None and value < min(alarm, floor - max(2 * spread, far / 10)):
         return "fail", (
@@ -59,6 +60,11 @@ def verdict(
     side = f"{abs(worse):.2g} {'worse' if worse > 0 else 'better'} than {name} ({mark:.3g})"
     if abs(worse) < 5e-4 * max(abs(mark), 1e-3):
         side = f"as good as {name} ({mark:.3g})"
+    if worse <= small and 2 * spread >= far:
+        return "warn", (
+            f"{value:.3g} is {side}; yet real data vary too much between recordings (two spreads "
+            f"of the floor: {2 * spread:.2g}; fail beyond {far:.2g}) to tell."
+        )
     rule = f"pass up to {small:.2g} worse, fail beyond {far:.2g}"
     word = "pass" if worse <= small else "warn" if worse <= far else "fail"
     return word, f"{value:.3g} is {side}; {rule}."

@@ -99,18 +99,38 @@ class Estimator:
             return None
         folder = Path(folder)
         if resume and (folder / SETTINGS).exists():
-            before = read_settings(folder)["fit"].get("data")
-            if before != data:
-                raise ValueError(
-                    f"{folder} was begun on other data (fingerprint {before}, now {data}); give "
-                    "the same data, or start anew in another folder."
-                )
+            self._check_same_run(folder, data)
         if is_main_process():
             folder.mkdir(parents=True, exist_ok=True)
             self._write_settings(folder)
             if not resume:
+                # Weights that belong to other settings must not stand beside these.
+                (folder / WEIGHTS).unlink(missing_ok=True)
                 (folder / "train.jsonl").unlink(missing_ok=True)
+                forget(folder)
         return folder
+
+    def _check_same_run(self, folder: Path, data: str) -> None:
+        """Refuses to go on with a run that has ended, or with another one than was begun."""
+        if (folder / WEIGHTS).exists():
+            raise ValueError(
+                f"{folder} holds a run that has ended, so there is nothing to resume; use it as it "
+                "is, or train into another folder."
+            )
+        begun = read_settings(folder)
+        before = begun["fit"].get("data")
+        if before != data:
+            raise ValueError(
+                f"{folder} was begun on other data (fingerprint {before}, now {data}); give "
+                "the same data, or start anew in another folder."
+            )
+        for name, value in self.settings.items():
+            old = begun["settings"].get(name)
+            if old != value and name != "device":
+                raise ValueError(
+                    f"{folder} was begun with {name}={old!r}, now it is {value!r}; give the same "
+                    "settings, or start anew in another folder."
+                )
 
     def _end_run(self, folder: Path | None) -> None:
         if folder is not None and is_main_process():

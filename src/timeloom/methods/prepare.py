@@ -7,7 +7,15 @@ from numpy.typing import NDArray
 
 from timeloom.data.windows import Windows, split
 
-__all__ = ["bridge", "check_fit", "hold_out", "leading_spread", "one_of"]
+__all__ = [
+    "bridge",
+    "check_fit",
+    "check_ranges",
+    "hold_out",
+    "leading_spread",
+    "one_of",
+    "whole_numbers",
+]
 
 Array = NDArray[Any]
 
@@ -110,3 +118,52 @@ def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
     """
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}.")
+
+
+# Lowest and highest value of settings that are numbers; an "open" end is itself not allowed.
+RANGES: dict[str, tuple[float, float, str]] = {
+    "drop": (0, 1, "high open"),
+    "mmd_weight": (0, 1, "both open"),
+    "mmd_gate": (0, 1, "low open"),
+    "mmd_bandwidth": (0, np.inf, "both open"),
+    "level_spread": (0, np.inf, "both open"),
+    "level_high": (0, np.inf, "both open"),
+    "diffusion_steps": (2, np.inf, "high open"),
+    "beta_first": (0, 1, "both open"),
+    "beta_last": (0, 1, "both open"),
+    "width": (1, np.inf, "high open"),
+    "sample_steps": (1, np.inf, "high open"),
+}
+
+
+def check_ranges(settings: dict[str, Any]) -> None:
+    """Refuses a number outside what it may be.
+
+    Raises:
+        ValueError: If one is.
+    """
+    for name, (low, high, ends) in RANGES.items():
+        value = settings.get(name)
+        if value is None:
+            continue
+        low_open, high_open = ends in ("low open", "both open"), ends in ("high open", "both open")
+        below = value <= low if low_open else value < low
+        above = value >= high if high_open else value > high
+        if below or above or np.isnan(value):
+            least = f"{'above' if low_open else 'at least'} {low:g}"
+            most = "" if np.isinf(high) else f" and {'below' if high_open else 'at most'} {high:g}"
+            raise ValueError(f"{name} must be {least}{most}; got {value}.")
+
+
+def whole_numbers(name: str, text: str) -> list[int]:
+    """``"1,2,2"`` as [1, 2, 2].
+
+    Raises:
+        ValueError: If a part is no whole number above 0.
+    """
+    parts = [part.strip() for part in str(text).split(",")]
+    if not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise ValueError(
+            f"{name} must be whole numbers above 0 with commas, such as 1,2,2; got {text!r}."
+        )
+    return [int(part) for part in parts]

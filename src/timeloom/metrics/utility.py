@@ -129,20 +129,16 @@ def steering(
 
     Returns:
         ``spearman`` between asked and read, in [-1, 1], higher is better; ``mae`` between them
-        in the label's unit; ``held_mae``, the regressor's own error on ``held_x``, which no
-        generator can be expected to beat.
+        in the label's unit; ``held_spearman`` and ``held_mae``, the regressor's own on ``held_x``:
+        comparable where the labels asked for are spread as those of ``held_x`` are.
     """
     judge = train_judge(real_x, real_y, outputs=1, seed=seed, groups=groups)
-    read = judge(synthetic_x)
-    rank = (
-        cast(Any, spearmanr(read, asked)).statistic
-        if np.ptp(read) > 0 and np.ptp(asked) > 0
-        else 0.0
-    )
+    read, held_read = judge(synthetic_x), judge(held_x)
     return {
-        "spearman": float(rank),
+        "spearman": _rank(read, asked),
         "mae": float(np.mean(np.abs(read - asked))),
-        "held_mae": float(np.mean(np.abs(judge(held_x) - held_y))),
+        "held_spearman": _rank(held_read, held_y),
+        "held_mae": float(np.mean(np.abs(held_read - held_y))),
     }
 
 
@@ -154,6 +150,12 @@ def nasa_score(wrong: Array) -> float:
     Source: Saxena et al., PHM 2008.
     """
     return float(np.mean(np.where(wrong > 0, np.expm1(wrong / 10), np.expm1(-wrong / 13))))
+
+
+def _rank(read: Array, asked: Array) -> float:
+    if np.ptp(read) == 0 or np.ptp(asked) == 0:
+        return 0.0
+    return float(cast(Any, spearmanr(read, asked)).statistic)
 
 
 def _mean(values: list[float]) -> float:

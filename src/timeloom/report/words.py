@@ -10,6 +10,8 @@ __all__ = ["Finding", "findings", "headline", "tally", "told"]
 Records = Sequence[Any]
 
 USE = ("tstr_rmse", "tstr_balanced_accuracy", "tstr_accuracy")
+LIKENESS = ("two_sample_auc", "discriminative", "discriminative_accuracy")
+ALARM = 0.45  # a failed two_sample_auc below it is a sign of copies of the compared windows
 UNITLESS = ("", "share")
 SAME = 0.02  # share by which a figure may lie behind another and still be called as good
 
@@ -28,9 +30,9 @@ def headline(records: Records) -> str:
     measured = [record for record in records if record.verdict != "skipped"]
     if not measured:
         return "Nothing could be measured: there are too few windows to compare."
-    copies = found.get("nearest_neighbour_ratio")
-    if copies is not None and copies.verdict == "fail":
-        return "Too close to the training windows: these are copies, or nearly so."
+    copies = _copies(found)
+    if copies is not None:
+        return copies
     use = next((found[name] for name in USE if name in found), None)
     failed = [record for record in measured if record.verdict == "fail"]
     look = [record for record in failed if not record.metric.startswith(("tstr", "steering"))]
@@ -38,7 +40,7 @@ def headline(records: Records) -> str:
     if use is None or use.verdict == "skipped":
         if look:
             return "The synthetic windows can be told from real ones."
-        return "The synthetic windows are hard to tell from real ones."
+        return _alike([found[name] for name in LIKENESS if name in found])
     if use.verdict == "fail":
         return "Not of use yet: a model trained on these windows fails on real ones."
     if steering:
@@ -68,7 +70,7 @@ def told(records: Records) -> list[Finding]:
     if "two_sample_auc" in found:
         said.append(_likeness(found["two_sample_auc"], found.get("discriminative_accuracy")))
     if "nearest_neighbour_ratio" in found:
-        said.append(_novelty(found["nearest_neighbour_ratio"]))
+        said.append(_novelty(found["nearest_neighbour_ratio"], found.get("near_copy_share")))
     return said
 
 
@@ -87,6 +89,28 @@ def tally(records: Records) -> str:
 def findings(records: Records) -> list[str]:
     """The sentences of :func:`told`, then :func:`tally`."""
     return [*(one.text for one in told(records)), tally(records)]
+
+
+def _copies(found: dict[str, Any]) -> str | None:
+    """The headline where windows are copies; None where no row says so."""
+    failed = {name: record for name, record in found.items() if record.verdict == "fail"}
+    if "nearest_neighbour_ratio" in failed:
+        return "Too close to the training windows: these are copies, or nearly so."
+    if "near_copy_share" in failed:
+        return "Too close to the training windows: many of these are copies, or nearly so."
+    if "two_sample_auc" in failed and failed["two_sample_auc"].value < ALARM:
+        return "Too close to the real windows compared with: these are copies, or nearly so."
+    return None
+
+
+def _alike(likeness: Records) -> str:
+    """The headline where nothing failed and use was not measured."""
+    words = {record.verdict for record in likeness}
+    if words == {"pass"}:
+        return "The synthetic windows are hard to tell from real ones."
+    if "warn" in words:
+        return "Nothing fails, yet the synthetic windows may be told from real ones."
+    return "Nothing fails, yet it is not known whether the windows can be told from real ones."
 
 
 def _behind(record: Any) -> float | None:
@@ -124,7 +148,7 @@ def _steering(rank: Any, distance: Any | None) -> Finding:
 
 
 def _likeness(strong: Any, weak: Any | None) -> Finding:
-    if strong.value < 0.45 and strong.verdict == "fail":
+    if strong.value < ALARM and strong.verdict == "fail":
         return Finding(
             "fail", "Likeness", "Copies of the compared windows are among the synthetic."
         )
@@ -140,12 +164,17 @@ def _likeness(strong: Any, weak: Any | None) -> Finding:
     return Finding(worst, "Likeness", f"{text}.")
 
 
-def _novelty(record: Any) -> Finding:
+def _novelty(record: Any, near: Any | None) -> Finding:
     text = (
         f"Synthetic windows lie {record.value:.2f} times as far from the training windows as "
-        "unseen real ones do (0: copies)."
+        "unseen real ones do (0: copies)"
     )
-    return Finding(record.verdict, "Not copied", text)
+    words = [record.verdict]
+    if near is not None:
+        text += f"; {near.value:.0%} of them are nearer than 99% of unseen real ones"
+        words.append(near.verdict)
+    worst = next(word for word in ("fail", "warn", "pass") if word in words)
+    return Finding(worst, "Not copied", f"{text}.")
 
 
 def _number(value: float | None) -> str:

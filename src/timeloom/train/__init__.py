@@ -1,5 +1,6 @@
 """The one training loop, as a generator that yields its progress."""
 
-from timeloom.train.loop import Progress, Recipe, train
+from timeloom.train.loop import Progress, train
+from timeloom.train.recipe import Recipe
 
 __all__ = ["Progress", "Recipe", "train"]

@@ -19,8 +19,9 @@ from torch.optim.swa_utils import AveragedModel
 
 from timeloom.diffusion.draws import Draws, StepDraws
 from timeloom.train.checkpoint import load_checkpoint, save_checkpoint
+from timeloom.train.recipe import Recipe
 
-__all__ = ["Progress", "Recipe", "train"]
+__all__ = ["Progress", "train"]
 
 Batch = tuple[Tensor, ...]
 
@@ -38,54 +39,6 @@ class Trainable(Protocol):
     def loss(self) -> Callable[..., Tensor]:
         """``loss(model, *batch, rng=draws)``: one number to be minimised, for one batch."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How to train; every field is a setting of the methods.
-
-    Attributes:
-        train_steps: Budget in optimiser steps.
-        minutes: Budget in minutes of wall time; used where given, whatever ``train_steps`` says.
-        windows_seen: Budget in windows, all processes together; used where given.
-        batch: Windows per step, shared by all processes.
-        lr: Peak learning rate of AdamW.
-        weight_decay: Of AdamW.
-        warmup: Share of the budget during which the rate rises linearly.
-        clip: Largest norm of the gradient.
-        average: Exponent of the power-law moving average of the weights (6.94 averages over
-            about a tenth of the run; Karras et al. 2024); 0 is the plain mean over all steps.
-        validations: How often the held-out loss is measured in the whole run.
-        precision: ``"no"``, ``"bf16"`` or ``"fp16"``.
-        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-    """
-
-    train_steps: int = 4000
-    minutes: float | None = None
-    windows_seen: int | None = None
-    batch: int = 128
-    lr: float = 2e-3
-    weight_decay: float = 1e-4
-    warmup: float = 0.05
-    clip: float = 1.0
-    average: float = 6.94
-    validations: int = 20
-    precision: str = "no"
-    device: str = "auto"
-
-    def share(self, step: int, seconds: float) -> float:
-        """How much of the budget is spent, in [0, 1]."""
-        if self.minutes is not None:
-            return min(1.0, seconds / (60 * self.minutes))
-        if self.windows_seen is not None:
-            return min(1.0, step * self.batch / self.windows_seen)
-        return min(1.0, step / self.train_steps)
-
-    def rate(self, share: float) -> float:
-        """Learning rate at a share of the budget: linear warm-up, then a cosine to 0."""
-        if share < self.warmup:
-            return self.lr * max(share / self.warmup, 0.01)
-        return self.lr * 0.5 * (1 + math.cos(math.pi * (share - self.warmup) / (1 - self.warmup)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +118,7 @@ def train(
     if resume:
         run.restore()
     with _stop_signals() as stopped:
-        while run.share() < 1:
+        while run.spent < 1:
             report = run.advance()
             if stopped:
                 run.save()
@@ -207,6 +160,7 @@ class _Run:
         self.data, self.held_out = data, held_out
         self.step = self.reported = 0
         self.seconds, self.saved_at = 0.0, time.monotonic()
+        self.spent = 0.0  # share of the budget
         self.validation: float | None = None
         self.lowest = math.inf
         self.order: dict[int, Tensor] = {}
@@ -216,18 +170,19 @@ class _Run:
     def seen(self) -> int:
         return self.step * self.recipe.batch
 
-    def share(self) -> float:
+    def _agree(self) -> float:
+        """How much of the budget is spent, the same number in every process."""
         share = self.recipe.share(self.step, self.seconds)
-        if self.recipe.minutes is not None and self.machine.num_processes > 1:
-            # Clocks differ between processes, yet all must stop at the same step.
-            share = self.machine.reduce(torch.tensor(share, device=self.machine.device), "mean")
-            share = float(torch.as_tensor(share))
-        return share
+        if self.recipe.minutes is None or self.machine.num_processes == 1:
+            return share
+        # Clocks differ, yet all processes must take the same rate and stop at the same step.
+        mine = torch.tensor(share, device=self.machine.device)
+        return float(torch.as_tensor(self.machine.reduce(mine, "mean")))
 
     def advance(self) -> Progress | None:
         """One optimiser step; a report where one is due."""
         began = time.monotonic()
-        share = self.recipe.share(self.step, self.seconds)
+        share = self.spent
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate(share)
         rank, ranks = self.machine.process_index, self.machine.num_processes
@@ -243,7 +198,9 @@ class _Run:
         self.average.update_parameters(self.model)
         self.losses.append(loss.detach())
         self.step += 1
-        now = self.recipe.share(self.step, self.seconds + time.monotonic() - began)
+        self.seconds += time.monotonic() - began
+        began = time.monotonic()
+        now = self.spent = self._agree()
         best = self._validate() if self._crossed(share, now, self.recipe.validations) else False
         self.seconds += time.monotonic() - began
         # The first step is reported too: it is the first sign of life.
@@ -337,6 +294,7 @@ class _Run:
         if counters is not None:
             step = self.step = counters["step"]
             self.seconds, self.validation = counters["seconds"], counters["validation"]
+            self.spent = self._agree()
             self.lowest = math.inf if counters["lowest"] is None else counters["lowest"]
             self.losses = [torch.tensor(x, device=self.machine.device) for x in counters["losses"]]
         if self.machine.is_main_process:
@@ -354,11 +312,11 @@ class _Run:
         return {"model": self.model, "average": self.average, "best": self.best}
 
 
-def _power_average(exponent: float) -> Any:
+def _power_average(exponent: float | None) -> Any:
     def update(averaged: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
-        share = 1 - (1 - 1 / (float(count) + 1)) ** (exponent + 1)
+        old = 0.0 if exponent is None else (1 - 1 / (float(count) + 1)) ** (exponent + 1)
         for mean, new in zip(averaged, current, strict=True):
-            mean.lerp_(new, share)
+            mean.lerp_(new, 1 - old)
 
     return update
 
