@@ -50,6 +50,16 @@ def marginal_distance(real, synthetic):
     return np.mean(distances)
 
 
+def near_copy_share(synthetic, train, held_out):
+    spread = train.std(axis=(0, 1))
+
+    def nearest(window):
+        return min(np.sqrt(np.mean(((window - other) / spread) ** 2)) for other in train)
+
+    limit = np.quantile([nearest(w) for w in held_out], 0.01)
+    return np.mean([nearest(w) <= limit for w in synthetic])
+
+
 def nearest_neighbour_ratio(synthetic, train, held_out):
     spread = train.std(axis=(0, 1))
 

@@ -62,6 +62,7 @@ def test_new_windows_of_the_same_kind_fail_nothing(honest):
     assert {record.verdict for record in honest.values()} <= {"pass", "warn"}
     assert honest["two_sample_auc"].verdict == "pass"
     assert honest["nearest_neighbour_ratio"].verdict == "pass"
+    assert honest["near_copy_share"].verdict == "pass"
 
 
 def test_noise_fails_every_kind_of_row(noise):
@@ -74,6 +75,20 @@ def test_copies_pass_as_real_and_fail_as_new(copied):
     assert copied["nearest_neighbour_ratio"].value == 0
     assert copied["nearest_neighbour_ratio"].verdict == "fail"
     assert copied["two_sample_auc"].verdict != "fail"
+
+
+def privacy_of(real, synthetic, train):
+    """The share of near copies alone."""
+    rows = evaluate_rows(real, synthetic, train, seeds=(0, 1))
+    return next(row for row in rows if row.metric == "near_copy_share")
+
+
+def test_a_fifth_of_exact_copies_fails_and_real_held_out_windows_pass():
+    real, new, train = (recorded(600, s, recordings=60, label=None) for s in (0, 1, 2))
+    mixed = replace(new, x=np.concatenate([train.x[:120], new.x[120:]]))
+    assert privacy_of(real, mixed, train).verdict == "fail"
+    half = np.isin(real.series, np.unique(real.series)[::2])
+    assert privacy_of(real[half], real[~half], train).verdict == "pass"
 
 
 def test_copies_of_the_held_out_windows_raise_the_alarm():
@@ -167,6 +182,30 @@ def test_gaps_of_real_windows_are_given_to_synthetic_ones():
     assert rows["two_sample_auc"].value < 0.75
 
 
+def test_one_recording_that_outweighs_all_others_is_still_compared():
+    sizes = [600] + [1] * 39
+    long = recorded(sum(sizes), 0, label=None)
+    long = replace(
+        long,
+        series=np.repeat(np.arange(40), sizes),
+        start=np.concatenate([np.arange(n) for n in sizes]),
+    )
+    rows = evaluate_rows(long, recorded(60, 1, label=None), recorded(60, 2, label=None), seeds=(0,))
+    rows = {row.metric: row for row in rows}
+    assert rows["two_sample_auc"].value is not None
+    assert rows["discriminative"].value is not None
+
+
+def test_windows_of_one_series_and_start_are_skipped_by_judges_with_a_way_out():
+    zeros = np.zeros(60, dtype=int)
+    same = replace(recorded(60, 1, label=None), series=zeros, start=zeros)
+    rows = evaluate_rows(recorded(60, 0, label=None), same, recorded(60, 2, label=None), seeds=(0,))
+    rows = {row.metric: row for row in rows}
+    assert rows["two_sample_auc"].verdict == rows["discriminative"].verdict == "skipped"
+    assert "give every synthetic window a series of its own" in rows["two_sample_auc"].why
+    assert rows["marginal_distance"].value is not None
+
+
 def test_one_long_recording_is_halved_in_time_and_cut_in_blocks():
     one = replace(recorded(100, 0), series=np.zeros(100, dtype=int))
     first, second = halves(one, 0)
@@ -231,3 +270,22 @@ def test_the_verdict_follows_the_departure_from_the_floor(value, better, copies,
     far = 0.3 if better == "lower" else 0.5
     said, why = verdict(value, floor, copy, better=better, far=far, copies=copies)
     assert said == word and why.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("value", "spread", "word"),
+    [
+        (0.95, 0.2, "warn"),
+        (0.96, 0.2, "fail"),
+        (0.96, 5.0, "fail"),
+        (0.55, 0.3, "warn"),
+        (0.6, 0.3, "warn"),
+        (0.65, 0.1, "pass"),
+        (0.65, 0.0, "warn"),
+    ],
+)
+def test_a_floor_that_wavers_never_turns_a_failure_into_a_pass(value, spread, word):
+    said, why = verdict(value, 0.55, 0.5, better="lower", far=0.4, spread=spread)
+    assert said == word
+    vague = "real data vary too much between recordings" in why
+    assert vague == (word == "warn" and spread >= 0.2)

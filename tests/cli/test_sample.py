@@ -92,12 +92,12 @@ def test_holes_are_filled_and_measured_values_stay(command, fitted, table, tmp_p
     assert outcome.status == 0, outcome.err
     assert "8 missing values are filled" in outcome.out
     filled = pd.read_csv(tmp_path / "out.csv")
-    assert list(filled.columns) == ["series", "time", "heat", "press", "speed", "rul"]
+    assert list(filled.columns) == ["unit", "cycle", "heat", "press", "speed", "rul"]
     channels = ["heat", "press", "speed"]
     assert filled[channels].notna().all().all()
     measured = holed[channels].notna()
     np.testing.assert_array_equal(filled[channels][measured], holed[channels][measured])
-    assert filled["time"].tolist() == table["cycle"].tolist()
+    assert filled["cycle"].tolist() == table["cycle"].tolist()
 
 
 def test_windows_come_back_as_windows(command, fitted, tmp_path):

@@ -121,10 +121,26 @@ def test_lines_keep_digits_that_matter_on_a_high_level():
 
 def test_copies_are_the_headline_whatever_else_is_good():
     assert "copies" in headline([row("tstr_rmse"), row("nearest_neighbour_ratio", "fail", 0.0)])
+    assert "copies" in headline([row("tstr_rmse"), row("near_copy_share", "fail", 0.2)])
+    assert "copies" in headline([row("tstr_rmse"), row("two_sample_auc", "fail", 0.2)])
     assert "told from real" in headline([row("two_sample_auc", "fail", 1.0)])
     assert "Nothing could be measured" in headline([Record("tstr_rmse")])
     assert headline([row("tstr_rmse")]).startswith("Of use")
     assert any("errs by 13.2" in text for text in findings(RECORDS))
+
+
+def test_windows_are_hard_to_tell_only_if_every_test_of_likeness_passes():
+    alike = [row("two_sample_auc"), row("discriminative"), row("discriminative_accuracy")]
+    assert "hard to tell" in headline(alike)
+    assert "may be told" in headline([*alike[:2], row("discriminative_accuracy", "warn", 0.6)])
+    skipped = Record("two_sample_auc", why="Too few.")
+    assert "not known" in headline([skipped, *alike[1:]])
+    assert "not known" in headline([row("marginal_distance")])
+
+
+def test_near_copies_are_told_beside_the_distance():
+    rows = [row("nearest_neighbour_ratio", value=1.0), row("near_copy_share", "fail", 0.21)]
+    assert "21% of them are nearer" in findings(rows)[0]
 
 
 def test_a_table_shows_mean_and_spread_beside_the_published_figure():

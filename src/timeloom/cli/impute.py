@@ -8,7 +8,7 @@ import numpy as np
 import typer
 
 from timeloom.cli import options
-from timeloom.cli.inputs import check_data, check_tables, read_data
+from timeloom.cli.inputs import check_data, check_tables, read_data, set_name
 from timeloom.cli.messages import say, show, writing
 from timeloom.cli.options import Columns
 from timeloom.data.windows import Series, cut, stitch
@@ -57,11 +57,52 @@ def impute(
         else:
             whole = stitch(filled.x, windows)
             filled_series = [replace(one, values=x) for one, x in zip(found, whole, strict=True)]
-            _write_series(out, filled_series, columns)
+            _write_series(out, filled_series, *_names(data, columns))
     show(f"{holes:,} missing values are filled; the result is in {out}")
 
 
-def _write_series(path: Path, found: list[Series], columns: Columns) -> None:
+def _names(spec: str, columns: Columns) -> tuple[str, str]:
+    """What a file calls its series and its time: as told, as guessed, or ``series`` and ``time``.
+
+    The file has been read once without complaint; recordings do not carry these two names.
+    """
+    from timeloom.data.columns import find_roles
+    from timeloom.data.files import PARQUET, TEXT
+    from timeloom.data.text import counts_within, load_text, looks_wide, sniff
+
+    path, told = Path(spec), columns.told()
+    del told["allow_pickle"]
+    plain = all(part is None for part in told.values())
+    usual = columns.series or "series", columns.time or "time"
+    kind = Path(path.name.lower().removesuffix(".gz")).suffix
+    if set_name(spec) is not None or kind not in (*TEXT, *PARQUET):
+        return usual
+    if kind in PARQUET:
+        table = _parquet(path)
+        if plain and {"window", "step"} <= set(table.columns):
+            return "window", "step"
+    else:
+        layout = sniff(path)
+        table = load_text(path, layout)
+        if layout.header is None and plain:
+            if looks_wide(table, sure=kind == ".tsv"):
+                return usual
+            if counts_within(table):
+                return "c0", "c1"
+    roles = find_roles(table, **told, where=spec)
+    return roles.series or usual[0], roles.time or usual[1]
+
+
+def _parquet(path: Path) -> Any:
+    import pandas as pd
+
+    table = pd.read_parquet(path)
+    table = table if isinstance(table.index, pd.RangeIndex) else table.reset_index()
+    table.columns = [str(name) for name in table.columns]
+    return table
+
+
+def _write_series(path: Path, found: list[Series], series: str, time: str) -> None:
     """One row per time point: series, time, channels and label under their own names."""
     import pandas as pd
 
@@ -69,8 +110,8 @@ def _write_series(path: Path, found: list[Series], columns: Columns) -> None:
 
     tables = []
     for i, one in enumerate(found):
-        parts: dict[str, Any] = {columns.series or "series": [one.name or str(i)] * len(one)}
-        parts[columns.time or "time"] = np.arange(len(one)) if one.time is None else one.time
+        parts: dict[str, Any] = {series: [one.name or str(i)] * len(one)}
+        parts[time] = np.arange(len(one)) if one.time is None else one.time
         parts |= dict(zip(one.channels, one.values.T, strict=True))
         if one.label is not None:
             parts[one.label_name] = np.broadcast_to(one.label, len(one))

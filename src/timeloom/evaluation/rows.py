@@ -24,7 +24,6 @@ WHY_NO_REFERENCE = (
     "the training windows were not given, so nobody can say whether the synthetic windows are "
     "copies of them; give reference="
 )
-
 WHY_NO_FOLDS = (
     f"real or synthetic windows come from fewer than {FOLDS} recordings or blocks of time, so a "
     "judge cannot be tested on others than it learnt from; give every synthetic window a series "

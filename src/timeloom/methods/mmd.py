@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from timeloom.diffusion.denoise import Denoiser
 
-__all__ = ["AdaptiveWeight", "WeightedDenoiser", "alike", "conditional_mmd"]
+__all__ = ["AdaptiveWeight", "WeightedDenoiser", "alike", "conditional_mmd", "gate"]
 
 BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # in units of the median squared distance
 
@@ -60,6 +60,12 @@ def alike(
     if kind == "class":
         return (gap == 0).to(told)
     return torch.exp(-gap.square() / (2 * bandwidth**2)).nan_to_num(0)
+
+
+def gate(signal: Float[Tensor, "window"], below: float) -> Float[Tensor, "window window"]:
+    """1 for pairs of which both hold a smaller share of signal than ``below``, else 0."""
+    noisy = (signal < below).to(signal)
+    return noisy[:, None] * noisy[None, :]
 
 
 class AdaptiveWeight(nn.Module):
