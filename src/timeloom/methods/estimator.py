@@ -16,6 +16,7 @@ import timeloom
 from timeloom.data.atomic import atomic
 from timeloom.data.windows import Windows
 from timeloom.methods.settings import FORMAT, read_run, read_settings
+from timeloom.train.checkpoint import NAME as CHECKPOINT
 from timeloom.train.checkpoint import forget
 from timeloom.train.loop import Progress
 from timeloom.train.ranks import is_main_process
@@ -117,6 +118,8 @@ class Estimator:
                 f"{folder} holds a run that has ended, so there is nothing to resume; use it as it "
                 "is, or train into another folder."
             )
+        if not (folder / CHECKPOINT).exists():
+            return  # killed before anything was kept: it begins at the beginning
         begun = read_settings(folder)
         before = begun["fit"].get("data")
         if before != data:

@@ -25,6 +25,9 @@ class Recipe:
         validations: How often the held-out loss is measured in the whole run.
         precision: ``"no"``, ``"bf16"`` or ``"fp16"``.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+
+    Raises:
+        ValueError: If a field is outside what it may be.
     """
 
     train_steps: int = 4000
