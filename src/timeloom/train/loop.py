@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -140,6 +139,9 @@ class _Run:
         seed: int,
         folder: Path | None,
     ) -> None:
+        # Imported here, since sampling needs no such thing and it takes a second.
+        from accelerate import Accelerator
+
         cpu = recipe.device == "cpu"
         self.machine = Accelerator(cpu=cpu, mixed_precision=recipe.precision)
         ranks = self.machine.num_processes
