@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -27,7 +28,7 @@ SETTINGS, WEIGHTS = "settings.json", "weights.safetensors"
 OWN = "given in Python: "  # a setting that JSON cannot hold
 
 
-class Estimator:
+class Estimator(ABC):
     """Settings in ``__init__``, which stores them and does nothing else.
 
     A method says with ``_facts`` and ``_arrays`` what a fit has learned, and takes it back with
@@ -41,17 +42,20 @@ class Estimator:
         values = {name: getattr(self, name) for name in names}
         return {k: v if _plain(v) else OWN + type(v).__name__ for k, v in values.items()}
 
+    @abstractmethod
     def _facts(self) -> dict[str, Any]:
         """What was learned, as JSON values."""
-        raise NotImplementedError(f"{type(self).__name__} says nothing of what it learned")
+        ...
 
+    @abstractmethod
     def _arrays(self) -> dict[str, NDArray[Any]]:
         """What was learned, as arrays by name."""
-        raise NotImplementedError(f"{type(self).__name__} says nothing of what it learned")
+        ...
 
+    @abstractmethod
     def _restore(self, facts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
         """Takes back what the two above gave."""
-        raise NotImplementedError(f"{type(self).__name__} cannot be loaded")
+        ...
 
     def save(self, folder: str | Path) -> Path:
         """Writes a run folder: ``settings.json`` and ``weights.safetensors``, each atomically.
@@ -83,6 +87,7 @@ class Estimator:
             pass
         return self
 
+    @abstractmethod
     def training(
         self,
         windows: Windows | ArrayLike,
@@ -92,7 +97,7 @@ class Estimator:
         resume: bool = False,
     ) -> Iterator[Progress]:
         """Trains, and yields how far it has come."""
-        raise NotImplementedError(f"{type(self).__name__} cannot be trained")
+        ...
 
     def _begin_run(self, folder: str | Path | None, resume: bool, data: str) -> Path | None:
         """Writes the settings; on resuming, refuses to go on with other data."""
