@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from timeloom.nets.judge import Judge
 
-__all__ = ["folds_by_group", "standardise", "train_discriminator"]
+__all__ = ["Groups", "both_sides", "folds_by_group", "standardise", "train_discriminator"]
 
 Array = NDArray[Any]
 Loss = Callable[[Tensor, Tensor], Tensor]
+Groups = tuple[Array | None, Array | None] | None  # recordings of real, of synthetic windows
 
 
 def standardise(*sets: Array, by: Array) -> tuple[Array, ...]:
@@ -76,6 +77,31 @@ def folds_by_group(groups: Array | None, count: int, folds: int, seed: int) -> A
         fold_of[group] = np.argmin(filled)
         filled[fold_of[group]] += sizes[group]
     return fold_of[which]
+
+
+def both_sides(
+    real: Array, synthetic: Array, groups: Groups, seed: int, folds: int
+) -> tuple[Array, Array, Array]:
+    """Both sets in one, for a judge that is tried on other recordings than it learnt from.
+
+    Args:
+        real: (window, time, channel).
+        synthetic: (window, time, channel).
+        groups: The recording of each real and of each synthetic window; None where unknown.
+        seed: Which recording goes where.
+        folds: Number of folds.
+
+    Returns:
+        All windows standardised by the real ones, which of them are real, the fold of each.
+    """
+    one, other = groups or (None, None)
+    fold = [
+        folds_by_group(one, len(real), folds, seed),
+        folds_by_group(other, len(synthetic), folds, seed + 1),
+    ]
+    x = np.concatenate(standardise(real, synthetic, by=real))
+    is_real = np.arange(len(x)) < len(real)
+    return x, is_real, np.concatenate(fold)
 
 
 def train_discriminator(

@@ -2,9 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["Metric"]
+__all__ = ["ABOUT", "Interval", "Metric"]
+
+ABOUT = ("likeness", "values", "channels", "time", "variety", "rules", "novelty", "use")
+
+
+class Interval(NamedTuple):
+    """A figure that knows how sure it is: ``value``, and its 95 % interval ``low`` to ``high``."""
+
+    value: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -13,10 +23,12 @@ class Metric:
 
     Attributes:
         name: As records and command lines call it.
-        function: Arrays in, one number out.
+        function: Arrays in; one number out, an :class:`Interval`, or anything ``then`` takes. NaN
+            says that it cannot be measured on these windows.
         better: ``"lower"`` or ``"higher"``.
         unit: What one unit of the number is; empty for a pure number.
         meaning: One plain sentence for the reader of a report.
+        about: What the metric looks at, one of ``ABOUT``; a report is ordered by it.
         needs: What ``function`` is given, by the names of its arguments: ``real`` and
             ``synthetic`` (window, time, channel), their recordings as ``groups``, ``train`` (every
             window that the generator was trained on), ``held_out``, ``seed``.
@@ -24,24 +36,34 @@ class Metric:
         copies: What the copy machine is to this metric: ``"good"`` (it hands back real windows) or
             ``"bad"`` (it hands back no new ones).
         alarm: Values below it, and clearly below the floor, are a sign of copying.
-        then: Turns the number of ``function`` into this metric's, so that two metrics share one
-            costly function.
+        then: Takes this metric's number (or interval) out of what ``function`` returns, so that
+            several metrics share one costly function.
         smallest: Fewest windows a side for which the number means something.
+        once: Measured for the first seed only, because ``function`` repeats itself.
+        default: Whether an evaluation measures it without being asked.
     """
 
     name: str
-    function: Callable[..., float]
+    function: Callable[..., Any]
     better: str
     unit: str
     meaning: str
+    about: str = "likeness"
     needs: tuple[str, ...] = ("real", "synthetic")
     far: float = 0.1
     copies: str = "good"
     alarm: float | None = None
-    then: Callable[[float], float] | None = None
+    then: Callable[[Any], float | Interval] | None = None
     smallest: int = 10
+    once: bool = False
+    default: bool = True
 
-    def __call__(self, **given: Any) -> float:
+    def __call__(self, **given: Any) -> float | Interval:
         """This metric's number; ``given`` may hold more than it needs."""
-        value = self.function(**{name: given[name] for name in self.needs})
-        return float(value if self.then is None else self.then(value))
+        return self.read(self.function(**{name: given[name] for name in self.needs}))
+
+    def read(self, found: Any) -> float | Interval:
+        """This metric's number, out of what its function returned."""
+        if self.then is not None:
+            found = self.then(found)
+        return found if isinstance(found, Interval) else float(found)

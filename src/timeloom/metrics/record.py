@@ -23,11 +23,14 @@ class Record:
     Attributes:
         metric: Its name.
         value: Mean over the seeds; None where nothing was measured.
-        low: Smallest over the seeds.
-        high: Largest over the seeds.
+        low: Lower end of the interval: the metric's own 95 % interval where it has one (mean over
+            the seeds), else the smallest over the seeds.
+        high: Upper end, as ``low``.
         floor: What real data score against real data of other recordings, same sizes: as good as
             it gets.
         copy: What the copy machine scores, which hands back training windows.
+        gaussian: What a Gaussian with the means and all covariances of the training windows
+            scores: a metric to which it is as good as real sees no more than these.
         better: ``"lower"`` or ``"higher"``.
         verdict: ``"pass"``, ``"warn"``, ``"fail"`` or ``"skipped"``.
         why: The rule behind the verdict, with its figures, and what was done to the data.
@@ -40,7 +43,8 @@ class Record:
         settings: JSON values that the figure depends on.
         unit: Of value, low, high, floor and copy; empty for a pure number.
         meaning: The metric in one plain sentence.
-        per_seed: ``value``, ``floor`` and ``copy``, one number per seed.
+        about: What it looks at: one of :data:`timeloom.metrics.metric.ABOUT`.
+        per_seed: ``value``, ``floor``, ``copy`` and ``gaussian``, one number per seed.
 
     Raises:
         ValueError: If ``better`` or ``verdict`` is none of the words above.
@@ -52,6 +56,7 @@ class Record:
     high: float | None = None
     floor: float | None = None
     copy: float | None = None
+    gaussian: float | None = None
     better: str = "lower"
     verdict: str = "skipped"
     why: str = ""
@@ -64,6 +69,7 @@ class Record:
     settings: dict[str, Any] = field(default_factory=dict)
     unit: str = ""
     meaning: str = ""
+    about: str = ""
     per_seed: dict[str, list[float | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
