@@ -158,6 +158,8 @@ def test_without_training_windows_nothing_is_said_of_copying():
 
 def test_too_few_windows_are_skipped_with_a_reason_and_never_a_number():
     for row in evaluate_rows(recorded(8, 0), recorded(8, 1), recorded(8, 2), seeds=(0,)):
+        if row.metric in ("identical_share", "repeated_share"):
+            continue  # counted, not estimated: any number of windows will do
         assert row.verdict == "skipped" and row.value is None
         assert "few" in row.why
 
@@ -275,16 +277,18 @@ def test_the_verdict_follows_the_departure_from_the_floor(value, better, copies,
 @pytest.mark.parametrize(
     ("value", "spread", "word"),
     [
-        (0.95, 0.2, "warn"),
-        (0.96, 0.2, "fail"),
-        (0.96, 5.0, "fail"),
+        (0.95, 0.1, "warn"),
+        (0.96, 0.1, "fail"),
+        (1.15, 0.2, "warn"),
+        (1.16, 0.2, "fail"),
+        (0.96, 5.0, "warn"),
         (0.55, 0.3, "warn"),
         (0.6, 0.3, "warn"),
         (0.65, 0.1, "pass"),
         (0.65, 0.0, "warn"),
     ],
 )
-def test_a_floor_that_wavers_never_turns_a_failure_into_a_pass(value, spread, word):
+def test_a_floor_that_wavers_neither_passes_nor_fails_what_it_cannot_tell(value, spread, word):
     said, why = verdict(value, 0.55, 0.5, better="lower", far=0.4, spread=spread)
     assert said == word
     vague = "real data vary too much between recordings" in why

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from timeloom.metrics.record import Record, read_records
 
-__all__ = ["done", "note"]
+__all__ = ["done", "note", "share_of"]
 
 
 def note(path: Path, records: Iterable[Record]) -> None:
@@ -22,3 +22,15 @@ def done(path: Path, data: str, length: int, arm: str, seed: int) -> bool:
         return False
     wanted = (f"{data}, {length}", arm, (seed,))
     return any((r.data, r.method, r.seeds) == wanted for r in read_records(path))
+
+
+def share_of(part: str) -> tuple[int, int]:
+    """``"2/3"`` as (2, 3): this process takes every third cell from the second.
+
+    Raises:
+        ValueError: If ``part`` is not I/N with 1 <= I <= N.
+    """
+    first, _, every = part.partition("/")
+    if not (first.isdigit() and every.isdigit() and 1 <= int(first) <= int(every)):
+        raise ValueError(f"part must be I/N with 1 <= I <= N, as 1/2; got {part!r}.")
+    return int(first), int(every)

@@ -1,7 +1,7 @@
 """Real and synthetic windows in, one honest record per metric out, with floors and copy machine."""
 
 from timeloom.evaluation.report import Report, evaluate
-from timeloom.evaluation.rows import evaluate_rows, planned
+from timeloom.evaluation.rows import evaluate_rows, known_metrics, planned
 from timeloom.metrics.record import Record, read_records, write_records
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "Report",
     "evaluate",
     "evaluate_rows",
+    "known_metrics",
     "planned",
     "read_records",
     "write_records",

@@ -45,6 +45,7 @@ class Arms:
         real: Held-out real windows.
         synthetic: Synthetic ones.
         copy: Training windows: the copy machine.
+        gaussian: Drawn from a Gaussian with the means and all covariances of ``copy``.
         first: Real windows of half of the recordings; None where real has no two such halves.
         second: Real windows of the other half.
     """
@@ -52,6 +53,7 @@ class Arms:
     real: Part
     synthetic: Part
     copy: Part
+    gaussian: Part
     first: Part | None
     second: Part | None
 
@@ -192,7 +194,8 @@ def deal(
     pair: list[Part | None] = [None, None]
     if has_floor:
         pair = [_draw(real, bins[0], groups[0], half, counts, rng) for half in split]
-    return Arms(parts[0], _same_gaps(parts[1], parts[0]), parts[2], pair[0], pair[1])
+    drawn = _same_gaps(_gaussian(parts[2], rng), parts[0])
+    return Arms(parts[0], _same_gaps(parts[1], parts[0]), parts[2], drawn, pair[0], pair[1])
 
 
 def equalise(sides: list[Windows], task: str | None, *, limit: int, seed: int) -> list[Windows]:
@@ -234,6 +237,21 @@ def _rows(bins: Array, among: Array, counts: Array, rng: np.random.Generator) ->
         if count
     ]
     return np.concatenate(chosen) if chosen else np.empty(0, dtype=int)
+
+
+def _gaussian(train: Part, rng: np.random.Generator) -> Part:
+    """As many windows from the Gaussian of all time points and channels of ``train``.
+
+    A mixture of the centred training windows with standard normal weights has exactly their
+    covariance, singular or not, and needs no matrix of (time x channel) squared.
+    """
+    flat = train.x.reshape(len(train.x), -1).astype(np.float64)
+    known = ~np.isnan(flat)
+    center = np.where(known, flat, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    centred = np.where(known, flat - center, 0)
+    weights = rng.standard_normal((len(flat), len(flat))) / np.sqrt(max(len(flat) - 1, 1))
+    drawn = (center + weights @ centred).reshape(train.x.shape).astype(train.x.dtype)
+    return Part(drawn, np.arange(len(drawn)), train.y)
 
 
 def _same_gaps(synthetic: Part, real: Part) -> Part:

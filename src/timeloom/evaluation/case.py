@@ -1,5 +1,6 @@
 """What one evaluation is about, and how its figures become records."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -9,11 +10,13 @@ import numpy as np
 
 import timeloom
 from timeloom.data.windows import Windows
-from timeloom.evaluation.verdict import verdict
-from timeloom.metrics.metric import Metric
+from timeloom.evaluation.verdict import level_verdict, verdict
+from timeloom.metrics.metric import Interval, Metric
 from timeloom.metrics.record import Record
 
 __all__ = ["Case"]
+
+INTERVAL, RANGE = "95 % interval", "range over seeds"
 
 
 @dataclass(frozen=True)
@@ -51,53 +54,110 @@ class Case:
     def measured(
         self,
         metric: Metric,
-        per_seed: Mapping[str, Sequence[float]],
+        per_seed: Mapping[str, Sequence[float | Interval]],
         *,
         sizes: dict[str, int],
         began: float,
         note: str = "",
         small: float | None = None,
+        interval: tuple[float, float] | None = None,
     ) -> Record:
-        """The record of ``value``, ``floor`` and ``copy``, one number per seed each."""
-        mean = {side: float(np.mean(values)) for side, values in per_seed.items()}
-        value, floor, copy = (mean.get(side, float("nan")) for side in ("value", "floor", "copy"))
-        # The floor's own spread: a synthetic set whose score wavers must not gain by it.
-        spread = np.std(per_seed.get("floor", [0.0, 0.0]), ddof=1) if len(self.seeds) > 1 else 0.0
-        word, why = verdict(
-            value,
-            floor,
-            copy,
-            better=metric.better,
-            far=metric.far,
-            small=small,
-            spread=float(spread),
-            copies=metric.copies,
-            alarm=metric.alarm,
+        """The record of ``value``, ``floor``, ``copy`` and ``gaussian``, one per seed each.
+
+        Args:
+            metric: What was measured.
+            per_seed: Figures by side, one per seed; a side that could not be measured is absent.
+            sizes: Windows on each side.
+            began: When the measurement began, on the clock of ``time.perf_counter``.
+            note: A sentence for the reader, without a full stop.
+            small: A departure from the floor too small to matter, where the metric's is not meant.
+            interval: The 95 % interval of the value, where the figures do not carry one.
+        """
+        numbers = {side: [_number(one) for one in some] for side, some in per_seed.items()}
+        value = _joined(metric, numbers["value"])
+        if not math.isfinite(value):
+            return self.skipped(metric, "it cannot be measured on these windows: no figure exists")
+        floor, copy, gaussian = (
+            _joined(metric, numbers.get(side, [])) for side in ("floor", "copy", "gaussian")
         )
+        if metric.level is None:
+            word, why = verdict(
+                value,
+                floor,
+                copy,
+                better=metric.better,
+                far=metric.far,
+                small=small,
+                spread=_spread(per_seed.get("floor", [])),
+                copies=metric.copies,
+                alarm=metric.alarm,
+            )
+        else:
+            word, why = level_verdict(value, metric.level)
+        low, high, kind = _interval(per_seed["value"], interval)
+        if metric.level is not None:
+            low, high, kind = value, value, "none: a p-value"
         said = [why, *(f"{text[0].upper()}{text[1:]}." for text in (note, *self.notes) if text)]
+        about = self._about(metric, kind)
+        about["seeds"] = self.seeds[: len(numbers["value"])]
         return Record(
             metric.name,
             value=value,
-            low=min(per_seed["value"]),
-            high=max(per_seed["value"]),
+            low=low,
+            high=high,
             floor=floor,
             copy=copy,
+            gaussian=gaussian,
             verdict=word,
             why=" ".join(said),
             sizes=sizes,
             seconds=round(perf_counter() - began, 3),
-            per_seed={side: list(values) for side, values in per_seed.items()},
-            **self._about(metric),
+            per_seed={side: list(values) for side, values in numbers.items()},
+            **about,
         )
 
-    def _about(self, metric: Metric) -> dict[str, Any]:
+    def _about(self, metric: Metric, interval: str = RANGE) -> dict[str, Any]:
         return {
             "better": metric.better,
             "unit": metric.unit,
             "meaning": metric.meaning,
+            "about": metric.about,
             "method": self.method,
             "data": self.data,
             "seeds": self.seeds,
             "version": timeloom.__version__,
-            "settings": {"limit": self.limit, "task": self.task, "interval": "range over seeds"},
+            "settings": {"limit": self.limit, "task": self.task, "interval": interval},
         }
+
+
+def _number(figure: float | Interval) -> float:
+    return figure.value if isinstance(figure, Interval) else float(figure)
+
+
+def _joined(metric: Metric, figures: Sequence[float]) -> float:
+    """One figure of several seeds: their mean; of p-values twice that, which is a p-value again."""
+    if not len(figures):
+        return float("nan")
+    mean = float(np.mean(figures))
+    return min(1.0, 2 * mean) if metric.level is not None and len(figures) > 1 else mean
+
+
+def _spread(floors: Sequence[float | Interval]) -> float:
+    """How far the floor itself wavers: a synthetic set whose score wavers must not gain by it."""
+    over_seeds = float(np.std([_number(one) for one in floors], ddof=1)) if len(floors) > 1 else 0.0
+    own = [(one.high - one.low) / (2 * 1.96) for one in floors if isinstance(one, Interval)]
+    spread = max([over_seeds, *([float(np.mean(own))] if own else [])])
+    return spread if math.isfinite(spread) else 0.0
+
+
+def _interval(
+    figures: Sequence[float | Interval], given: tuple[float, float] | None
+) -> tuple[float, float, str]:
+    if given is not None:
+        return *given, INTERVAL
+    own = [one for one in figures if isinstance(one, Interval)]
+    if own:
+        low, high = (float(np.mean([one[k] for one in own])) for k in (1, 2))
+        return low, high, INTERVAL
+    numbers = [_number(one) for one in figures]
+    return min(numbers), max(numbers), RANGE

@@ -1,6 +1,7 @@
 """Every metric over the seeds, beside its floor and the copy machine: one record after another."""
 
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from time import perf_counter
 from typing import Any
 
@@ -11,18 +12,23 @@ from timeloom.data.windows import Windows
 from timeloom.evaluation.arms import FOLDS, Arms, Part, check, deal, guess_task, halves
 from timeloom.evaluation.case import Case
 from timeloom.evaluation.labelled import labelled_names, labelled_rows
+from timeloom.evaluation.whole import WHOLE, whole_rows
 from timeloom.metrics import fidelity, privacy
-from timeloom.metrics.metric import Metric
+from timeloom.metrics.metric import ABOUT, Interval, Metric
 from timeloom.metrics.record import Record
 
-__all__ = ["evaluate_rows", "planned"]
+__all__ = ["evaluate_rows", "known_metrics", "planned"]
 
 Array = NDArray[Any]
 
 TASKS = ("classify", "regress")
+SIDES = ("value", "floor", "copy", "gaussian")
 WHY_NO_REFERENCE = (
     "the training windows were not given, so nobody can say whether the synthetic windows are "
     "copies of them; give reference="
+)
+WHY_NO_FIGURE = (
+    "it cannot be measured on these windows: what it needs is not there (its docstring says what)"
 )
 WHY_NO_FOLDS = (
     f"real or synthetic windows come from fewer than {FOLDS} recordings or blocks of time, so a "
@@ -41,13 +47,16 @@ def evaluate_rows(
     method: str = "",
     data: str = "",
     limit: int = 2000,
+    metrics: Sequence[str] | None = None,
 ) -> Iterator[Record]:
     """Measures, and yields each record as soon as it is known; the arguments of ``evaluate``.
 
     Raises:
-        ValueError: At once, before the first record, if the two cannot be compared.
+        ValueError: At once, before the first record, if the two cannot be compared, or if a metric
+            is not known.
     """
     check(real, synthetic, reference)
+    _check_names(metrics)
     if task is not None and task not in TASKS:
         raise ValueError(f"task must be 'classify' or 'regress'; got {task!r}.")
     if not len(seeds) or limit < 1:
@@ -71,20 +80,50 @@ def evaluate_rows(
     case = Case(
         real, synthetic, reference, task, tuple(seeds), method, data, limit, tuple(notes), blind
     )
-    return _rows(case)
+    return _rows(case, metrics)
+
+
+def known_metrics() -> tuple[str, ...]:
+    """Every name that ``metrics=`` may hold, for any task."""
+    tasks = (labelled_names(task) for task in TASKS)
+    names = [metric.name for metric in (*WHOLE, *_drawn(None, every=True))]
+    return tuple(dict.fromkeys([*names, *(name for some in tasks for name in some)]))
 
 
 def planned(
-    real: Windows, synthetic: Windows, reference: Windows | None = None, task: str | None = None
+    real: Windows,
+    synthetic: Windows,
+    reference: Windows | None = None,
+    task: str | None = None,
+    metrics: Sequence[str] | None = None,
 ) -> tuple[str, ...]:
     """The metrics that ``evaluate_rows`` will yield, in order, so that progress can be shown."""
     sides = [side for side in (real, synthetic, reference) if side is not None]
     task = task or guess_task(*[side.y for side in sides])
-    names = [metric.name for metric in (*fidelity.METRICS, *privacy.METRICS)]
-    return (*names, *labelled_names(task))
+    names = [m.name for m in (*WHOLE, *_drawn(metrics))]
+    return tuple(n for n in (*names, *labelled_names(task)) if metrics is None or n in metrics)
 
 
-def _rows(case: Case) -> Iterator[Record]:
+def _drawn(names: Sequence[str] | None, every: bool = False) -> list[Metric]:
+    """The metrics that are measured on drawn windows, in the order of a report."""
+    metrics = [
+        metric
+        for metric in (*fidelity.METRICS, *privacy.METRICS)
+        if every or (metric.default if names is None else metric.name in names)
+    ]
+    return sorted(metrics, key=lambda metric: ABOUT.index(metric.about))
+
+
+def _check_names(names: Sequence[str] | None) -> None:
+    known = known_metrics()
+    for name in names or ():
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}."
+            raise ValueError(f"there is no metric {name!r}; {hint}")
+
+
+def _rows(case: Case, names: Sequence[str] | None) -> Iterator[Record]:
     arms = [
         deal(
             case.real,
@@ -96,10 +135,13 @@ def _rows(case: Case) -> Iterator[Record]:
         )
         for seed in case.seeds
     ]
-    known: dict[Any, float] = {}
-    for metric in (*fidelity.METRICS, *privacy.METRICS):
+    yield from (row for row in whole_rows(case) if names is None or row.metric in names)
+    known: dict[Any, Any] = {}
+    for metric in _drawn(names):
         yield _row(case, metric, arms, known)
-    yield from labelled_rows(case, arms)
+    if names is None or set(names) & set(labelled_names(case.task)):
+        rows = labelled_rows(case, arms)
+        yield from (row for row in rows if names is None or row.metric in names)
 
 
 def _row(case: Case, metric: Metric, arms: list[Arms], known: dict[Any, float]) -> Record:
@@ -111,24 +153,27 @@ def _row(case: Case, metric: Metric, arms: list[Arms], known: dict[Any, float]) 
     if not all(_can_be_split(metric, one, "value") for one in arms):
         return case.skipped(metric, WHY_NO_FOLDS)
     began = perf_counter()
-    per_seed: dict[str, list[float]] = {}
-    for side in ("value", "floor", "copy"):
+    per_seed: dict[str, list[float | Interval]] = {}
+    drawn = list(zip(arms, case.seeds, strict=True))[: 1 if metric.once else None]
+    for side in SIDES:
         if all(_can_be_split(metric, one, side) for one in arms):
-            per_seed[side] = [
-                _number(case, metric, one, side, seed, known)
-                for one, seed in zip(arms, case.seeds, strict=True)
-            ]
+            found = [_figure(case, metric, one, side, seed, known) for one, seed in drawn]
+            if all(np.isfinite(one if isinstance(one, float) else one.value) for one in found):
+                per_seed[side] = found
+    if "value" not in per_seed:
+        return case.skipped(metric, WHY_NO_FIGURE)
     sizes = {"real": size, "synthetic": size, "train": len(case.reference)}
     note = "" if case.task is None else "labels made equal on all sides before comparing"
     return case.measured(metric, per_seed, sizes=sizes, began=began, note=note)
 
 
 def _pair(arms: Arms, side: str) -> tuple[Part | None, Part | None]:
-    """What is compared for ``"value"``, ``"floor"`` or ``"copy"``: real, then synthetic."""
+    """What is compared for each of ``SIDES``: real, then synthetic."""
     return {
         "value": (arms.real, arms.synthetic),
         "floor": (arms.first, arms.second),
         "copy": (arms.real, arms.copy),
+        "gaussian": (arms.real, arms.gaussian),
     }[side]
 
 
@@ -140,9 +185,9 @@ def _can_be_split(metric: Metric, arms: Arms, side: str) -> bool:
     )
 
 
-def _number(
-    case: Case, metric: Metric, arms: Arms, side: str, seed: int, known: dict[Any, float]
-) -> float:
+def _figure(
+    case: Case, metric: Metric, arms: Arms, side: str, seed: int, known: dict[Any, Any]
+) -> float | Interval:
     real, synthetic = _pair(arms, side)
     if real is None or synthetic is None:
         return float("nan")
@@ -154,10 +199,11 @@ def _number(
         "held_out": real.x,
         "seed": seed,
     }
-    key = (metric.function, side, seed)
+    # Metrics that share a function share its answer.
+    key = (metric.function, metric.needs, side, seed)
     if key not in known:
         known[key] = metric.function(**{name: given[name] for name in metric.needs})
-    return float(known[key] if metric.then is None else metric.then(known[key]))
+    return metric.read(known[key])
 
 
 def _too_few(case: Case, size: int, needed: int) -> str:

@@ -2,7 +2,9 @@
 
 import math
 
-__all__ = ["verdict"]
+__all__ = ["level_verdict", "verdict"]
+
+CANNOT_TELL = 3  # spreads of the floor within which a departure is what real data show as well
 
 
 def verdict(
@@ -23,8 +25,8 @@ def verdict(
     is the worse of floor and copy machine, for both are real against real.
 
     * pass: no worse than the mark by more than two spreads of the floor or ``small``.
-    * warn: worse than that, yet by no more than ``far``; or no worse than that where two spreads
-      reach ``far``, so that real data themselves cannot tell good from bad.
+    * warn: worse than that, yet by no more than ``far`` or three spreads; or no worse than that
+      where two spreads reach ``far``, so that real data themselves cannot tell good from bad.
     * fail: worse still; or below ``alarm`` and clearly below the floor, which is a sign of copies.
     * skipped: there is no value or no mark.
 
@@ -35,7 +37,7 @@ def verdict(
         better: ``"lower"`` or ``"higher"``.
         far: A departure that has failed, in the unit of ``value``.
         small: A departure too small to matter; a fifth of ``far`` where None.
-        spread: Standard deviation of the floor over seeds.
+        spread: Standard deviation of the floor: over seeds, or of its own interval if larger.
         copies: ``"good"`` or ``"bad"``.
         alarm: See above; None for none.
 
@@ -48,8 +50,8 @@ def verdict(
     if not marks or not math.isfinite(value):
         return "skipped", "there is no figure of real data to compare with."
     mark = sign * max(marks)
-    # A floor that wavers must not turn a failure into a pass: ``far`` stays where it is.
     small = min(max(2 * spread, far / 5 if small is None else small), far)
+    beyond = max(far, CANNOT_TELL * spread)
     worse = sign * (value - mark)
     if alarm is not None and value < min(alarm, floor - max(2 * spread, far / 10)):
         return "fail", (
@@ -60,11 +62,30 @@ def verdict(
     side = f"{abs(worse):.2g} {'worse' if worse > 0 else 'better'} than {name} ({mark:.3g})"
     if abs(worse) < 5e-4 * max(abs(mark), 1e-3):
         side = f"as good as {name} ({mark:.3g})"
-    if worse <= small and 2 * spread >= far:
+    if 2 * spread >= far and worse <= beyond:
         return "warn", (
             f"{value:.3g} is {side}; yet real data vary too much between recordings (two spreads "
-            f"of the floor: {2 * spread:.2g}; fail beyond {far:.2g}) to tell."
+            f"of the floor: {2 * spread:.2g}; fail beyond {beyond:.2g}) to tell."
         )
-    rule = f"pass up to {small:.2g} worse, fail beyond {far:.2g}"
-    word = "pass" if worse <= small else "warn" if worse <= far else "fail"
+    rule = f"pass up to {small:.2g} worse, fail beyond {beyond:.2g}"
+    word = "pass" if worse <= small else "warn" if worse <= beyond else "fail"
     return word, f"{value:.3g} is {side}; {rule}."
+
+
+def level_verdict(p: float, level: float) -> tuple[str, str]:
+    """The word for a p-value: fail below ``level``, warn below five times it.
+
+    Args:
+        p: Of the hypothesis that synthetic windows come from the real distribution.
+        level: How often real data may fail.
+
+    Returns:
+        The word, and the rule in a sentence.
+    """
+    if not math.isfinite(p):
+        return "skipped", "there is no p-value."
+    word = "fail" if p < level else "warn" if p < 5 * level else "pass"
+    return word, (
+        f"were synthetic windows drawn as real ones are, a difference this large would be seen "
+        f"with probability {p:.2g}; fail below {level:g}, warn below {5 * level:g}."
+    )

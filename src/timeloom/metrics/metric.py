@@ -36,6 +36,8 @@ class Metric:
         copies: What the copy machine is to this metric: ``"good"`` (it hands back real windows) or
             ``"bad"`` (it hands back no new ones).
         alarm: Values below it, and clearly below the floor, are a sign of copying.
+        level: For a p-value (better "higher"): fail below this level, warn below five times it.
+            p-values of several seeds are joined as twice their mean, whatever their dependence.
         then: Takes this metric's number (or interval) out of what ``function`` returns, so that
             several metrics share one costly function.
         smallest: Fewest windows a side for which the number means something.
@@ -53,6 +55,7 @@ class Metric:
     far: float = 0.1
     copies: str = "good"
     alarm: float | None = None
+    level: float | None = None
     then: Callable[[Any], float | Interval] | None = None
     smallest: int = 10
     once: bool = False
