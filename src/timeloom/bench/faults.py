@@ -91,11 +91,23 @@ FAULTS = (
     Fault("half the modes missing", half_the_modes, ("coverage", "recall")),
     Fault("copies of training windows", copies, ("identical_share", "nearest_neighbour_ratio")),
     Fault("copies with noise", noisy_copies, ("near_copy_share", "nearest_neighbour_ratio")),
-    Fault("channels shuffled", shuffled_channels, ("cross_correlation_error",), channels=2),
-    Fault("time reversed", reversed_time, ("time_asymmetry_error", "summary_auc")),
-    Fault("half the amplitude", half_amplitude, ("spread_error", "marginal_distance")),
     Fault(
-        "labels permuted", permuted_labels, ("steering_spearman", "label_agreement"), labelled=True
+        "channels shuffled",
+        shuffled_channels,
+        ("cross_correlation_error", "difference_correlation_error", "lagged_correlation_error"),
+        channels=2,
+    ),
+    Fault("time reversed", reversed_time, ("time_asymmetry_error", "summary_auc")),
+    Fault(
+        "half the amplitude",
+        half_amplitude,
+        ("spread_error", "marginal_distance", "difference_spread_error", "mmd"),
+    ),
+    Fault(
+        "labels permuted",
+        permuted_labels,
+        ("steering_spearman", "label_agreement"),
+        labelled=True,
     ),
     Fault("one channel constant", dead_channel, ("worst_channel_distance", "spread_error")),
 )
