@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from timeloom.evaluation import Record as Record
     from timeloom.evaluation import Report as Report
     from timeloom.evaluation import evaluate as evaluate
+    from timeloom.evaluation import evaluate_scores as evaluate_scores
     from timeloom.methods import load as load
     from timeloom.methods.diffmts import DiffMTS as DiffMTS
 
@@ -40,6 +41,7 @@ _HOMES = {
     "DiffMTS": "timeloom.methods.diffmts",
     "load": "timeloom.methods",
     "evaluate": "timeloom.evaluation",
+    "evaluate_scores": "timeloom.evaluation",
     "Record": "timeloom.evaluation",
     "Report": "timeloom.evaluation",
 }

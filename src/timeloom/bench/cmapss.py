@@ -19,7 +19,7 @@ from timeloom.data.sets import load_dataset
 from timeloom.data.windows import Series, Windows, cut
 from timeloom.methods.diffmts import DiffMTS
 from timeloom.metrics.alignment import dtw, frechet
-from timeloom.metrics.judging import train_judge
+from timeloom.metrics.fidelity.judged import diffmts_accuracy
 from timeloom.metrics.record import Record
 from timeloom.metrics.utility import steering, tstr_regression
 
@@ -188,26 +188,12 @@ def last_windows(series: list[Series], length: int) -> Windows:
 
 
 def _accuracy(real: Windows, synthetic: Windows, seed: int) -> float:
-    """Balanced accuracy of the paper's LSTM on held-out windows; 0.5 is ideal, lower is better.
+    """Balanced accuracy of the paper's LSTM on held-out engines and windows; 0.5 is ideal.
 
-    A fifth of the engines (of the real windows) and of the synthetic windows is tested on. The
-    epoch is chosen on windows of trained engines, so an LSTM that remembers engines can fall
-    below 0.5 on new ones. ``metrics.fidelity.discriminative_accuracy`` is the house's own test.
+    ``metrics.fidelity.discriminative_accuracy`` is the house's own test.
     """
-    rng = np.random.default_rng(seed)
-    engines = np.unique(real.series)
-    tested_real = np.isin(real.series, rng.permutation(engines)[: max(1, len(engines) // 5)])
-    if len(np.unique(synthetic.series)) < len(synthetic):  # real ones on this side too
-        others = np.unique(synthetic.series)
-        tested = np.isin(synthetic.series, rng.permutation(others)[: max(1, len(others) // 5)])
-    else:
-        tested = rng.random(len(synthetic)) < 0.2
-    x = np.concatenate([real.x[~tested_real], synthetic.x[~tested]])
-    y = np.repeat([1, 0], [(~tested_real).sum(), (~tested).sum()])
-    judge = train_judge(x, y, outputs=2, seed=seed)
-    said_real = judge(real.x[tested_real]).argmax(1)
-    said_made = judge(synthetic.x[tested]).argmax(1)
-    return float((np.mean(said_real == 1) + np.mean(said_made == 0)) / 2)
+    groups = (real.series, synthetic.series)
+    return diffmts_accuracy(real.x, synthetic.x, seed=seed, groups=groups)
 
 
 def _real(

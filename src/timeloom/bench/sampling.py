@@ -1,14 +1,12 @@
 """Cost of sampling as a user meets it: whole commands, their seconds and their peak memory."""
 
 import os
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import timeloom
+from timeloom.bench.child import measured
 from timeloom.bench.page import write_page
 from timeloom.bench.records import done, note
 from timeloom.data.sets import load_dataset
@@ -58,27 +56,13 @@ def run(quick: bool = False, folder: Path = Path("results"), part: str = "1/1") 
     yield f"page: {write_page(path, {}, 'timeloom bench sampling')}"
 
 
-# A child is born with the peak of the process that starts it, so a small one stands in between.
-WATCH = """
-import resource, subprocess, sys
-status = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-sys.exit(status.returncode)
-"""
-
-
 def _measure(scratch: Path, count: int, seed: int, *options: str) -> tuple[float, float]:
     """Wall seconds and peak memory (MB) of one ``timeloom sample``."""
     out = scratch / "out.parquet"
-    command = [sys.executable, "-m", "timeloom.cli", "sample", str(scratch / "run")]
-    command += ["-n", str(count), "-o", str(out), "--seed", str(seed), *options]
-    began = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-c", WATCH, *command], capture_output=True, text=True, check=True
-    )
-    seconds = time.monotonic() - began
+    command = ["-m", "timeloom.cli", "sample", str(scratch / "run")]
+    found = measured([*command, "-n", str(count), "-o", str(out), "--seed", str(seed), *options])
     out.unlink()
-    return seconds, int(done.stdout) / (1024 if sys.platform == "linux" else 1024**2)
+    return found
 
 
 def _records(method: str, repeat: int, seconds: float | None, memory: float) -> list[Record]:
