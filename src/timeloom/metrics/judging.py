@@ -1,24 +1,214 @@
-"""One recurrent judge, trained on windows to read their class or value."""
+"""Judges that learn to read the class or the value of a window.
 
-from collections.abc import Callable
-from typing import Any
+``fit_judge`` fits one for a fixed number of steps on one set of windows and chooses it on another;
+``train_judge`` is the recurrent judge of the papers, which chooses on a part of its own windows.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import log_softmax, softmax
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
 from timeloom.metrics.discriminator import folds_by_group, standardise
+from timeloom.nets.gru import GRUReader
 from timeloom.nets.judge import Judge
+from timeloom.nets.random_convolutions import RandomConvolutions
+from timeloom.nets.resnet import ResNet
 
-__all__ = ["train_judge"]
+__all__ = ["JUDGES", "Fitted", "Training", "fit_judge", "represent", "train_judge"]
 
 Array = NDArray[Any]
 
 BATCH = 256
 RATE = 2e-3  # Adam's; Source: the judges of Diff-MTS (arXiv 2407.11501)
 FOLDS = 5  # one of them is for choosing the epoch
+JUDGES = ("resnet", "gru", "kernels")
+NETS = {"resnet": ResNet, "gru": GRUReader}
+STRENGTHS = np.logspace(-4, 3, 8)  # of the ridge, per training window
+SHARPNESS = np.logspace(0, 2, 9)  # of class probabilities made from a ridge's outputs
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a judge is made, the same in every arm that is compared.
+
+    Attributes:
+        kind: ``"resnet"`` (about 72,000 parameters), ``"gru"`` (28,000), both trained by Adam; or
+            ``"kernels"``: random convolutions and a ridge in closed form, without any step.
+        steps: Optimisation steps of a network.
+        batch: Windows per step; where there are fewer, some come twice.
+        rate: Highest learning rate; it falls to 0 along a cosine.
+        checks: How often the network is tried on the windows that it is chosen on.
+        kernels: Number of random convolutions.
+
+    Raises:
+        ValueError: If there is no such judge or nothing would be trained.
+    """
+
+    kind: str = "resnet"
+    steps: int = 300
+    batch: int = 128
+    rate: float = 2e-3
+    checks: int = 15
+    kernels: int = 300
+
+    def __post_init__(self) -> None:
+        if self.kind not in JUDGES:
+            raise ValueError(f"the judge must be one of {', '.join(JUDGES)}; got {self.kind!r}.")
+        if min(self.steps, self.batch, self.checks, self.kernels) < 1:
+            raise ValueError("steps, batch, checks and kernels must all be at least 1.")
+
+
+class Fitted(NamedTuple):
+    """A judge: ``read`` windows, after ``steps`` steps, ``chosen`` at a step or ridge strength."""
+
+    read: Callable[[Any], Array]
+    steps: int
+    chosen: float
+
+
+def represent(how: Training, by: Array, seed: int) -> Callable[[Array], Tensor]:
+    """What the judge of ``how`` reads of standardised windows; ``by`` the real training ones."""
+    if how.kind != "kernels":
+        return lambda x: torch.as_tensor(x).transpose(1, 2)
+    convolutions = RandomConvolutions(
+        torch.as_tensor(by).transpose(1, 2), count=how.kernels, seed=seed
+    )
+    return lambda x: convolutions(torch.as_tensor(x).transpose(1, 2))
+
+
+def fit_judge(
+    how: Training,
+    learn: tuple[Tensor, Array],
+    choose: tuple[Tensor, Array],
+    *,
+    classes: int | None,
+    seed: int,
+) -> Fitted:
+    """Fits a judge on some windows and chooses it on others.
+
+    A network takes ``how.steps`` steps, however many windows there are, and its weights are those
+    of the check with the smallest loss on ``choose``. Of the ridge the strength is chosen there,
+    by squared error, and how sharply its outputs become probabilities, by likelihood.
+
+    Args:
+        how: Kind and budget.
+        learn: What :func:`represent` makes of the training windows, and their labels: values, or
+            classes from 0 to ``classes`` - 1.
+        choose: The same of the windows that it is chosen on.
+        classes: Number of classes; None: labels are values.
+        seed: First weights and order.
+
+    Returns:
+        The judge; ``read`` turns what :func:`represent` returns into values (window,) or class
+        probabilities (window, class).
+    """
+    fit = _fit_ridge if how.kind == "kernels" else _fit_network
+    return fit(how, learn, choose, classes, seed)
+
+
+def _fit_network(
+    how: Training,
+    learn: tuple[Tensor, Array],
+    choose: tuple[Tensor, Array],
+    classes: int | None,
+    seed: int,
+) -> Fitted:
+    with torch.random.fork_rng(devices=[]):  # gives the global generator back untouched
+        torch.manual_seed(seed)
+        net = NETS[how.kind](learn[0].shape[1], classes or 1)
+    loss = mse_loss if classes is None else cross_entropy
+    (x, y), check = (_targets(*side, classes) for side in (learn, choose))
+    optimiser = torch.optim.Adam(net.parameters(), lr=how.rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, how.steps)
+    checks = {round(how.steps * (k + 1) / how.checks) for k in range(how.checks)}
+    best, kept, chosen, steps = float("inf"), net.state_dict(), 0, 0
+    for rows in _batches(len(x), how.batch, how.steps, seed):
+        net.train()
+        optimiser.zero_grad()
+        loss(net(x[rows]), y[rows]).backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        steps += 1
+        if steps in checks and (now := float(loss(_outputs(net, check[0]), check[1]))) < best:
+            best, chosen = now, steps
+            kept = {name: value.clone() for name, value in net.state_dict().items()}
+    net.load_state_dict(kept)
+
+    def read(new: Tensor) -> Array:
+        out = _outputs(net, new).double()
+        return out[:, 0].numpy() if classes is None else out.softmax(dim=1).numpy()
+
+    return Fitted(read, steps, float(chosen))
+
+
+def _targets(x: Tensor, told: Array, classes: int | None) -> tuple[Tensor, Tensor]:
+    if classes is None:
+        return x, torch.as_tensor(told.astype(np.float32))[:, None]
+    return x, torch.as_tensor(told).long()
+
+
+def _fit_ridge(
+    how: Training,
+    learn: tuple[Tensor, Array],
+    choose: tuple[Tensor, Array],
+    classes: int | None,
+    seed: int,
+) -> Fitted:
+    """Ridge regression of values, or of one indicator per class; ``how`` and ``seed`` unused."""
+    from scipy.linalg import cho_factor, cho_solve
+
+    x, check = (one[0].double().numpy() for one in (learn, choose))
+    told, check_told = (
+        one[1].astype(np.float64)[:, None] if classes is None else np.eye(classes)[one[1]]
+        for one in (learn, choose)
+    )
+    middle, level = x.mean(axis=0), told.mean(axis=0)
+    x, told = x - middle, told - level
+    gram, pull = x.T @ x, x.T @ told
+    found = []
+    for strength in STRENGTHS:
+        solver = cho_factor(gram + strength * len(x) * np.eye(len(gram)))
+        weight = cho_solve(solver, pull)
+        error = float(np.mean(((check - middle) @ weight + level - check_told) ** 2))
+        found.append((error, strength, weight))
+    _, strength, weight = min(found, key=lambda one: one[:2])
+
+    def output(new: Array) -> Array:
+        return (new - middle) @ weight + level
+
+    sharp = 1.0 if classes is None else _sharpness(output(check), choose[1])
+
+    def read(new: Tensor) -> Array:
+        out = output(new.double().numpy())
+        return out[:, 0] if classes is None else softmax(sharp * out, axis=1)
+
+    return Fitted(read, 0, float(strength))
+
+
+def _sharpness(out: Array, told: Array) -> float:
+    """What a ridge's outputs are multiplied by before the softmax that gives probabilities."""
+    rows = np.arange(len(told))
+    losses = [-float(np.mean(log_softmax(k * out, axis=1)[rows, told])) for k in SHARPNESS]
+    return float(SHARPNESS[int(np.argmin(losses))])
+
+
+def _batches(count: int, batch: int, steps: int, seed: int) -> Iterator[Tensor]:
+    """Rows of each step, all of the same size: passes over the windows, one after another."""
+    rng = torch.Generator().manual_seed(seed)
+    order = torch.empty(0, dtype=torch.long)
+    for _ in range(steps):
+        while len(order) < batch:
+            order = torch.cat([order, torch.randperm(count, generator=rng)])
+        yield order[:batch]
+        order = order[batch:]
 
 
 def train_judge(

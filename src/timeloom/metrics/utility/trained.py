@@ -1,9 +1,12 @@
-"""Is it of use? What a model learns from synthetic windows, tried on real ones.
+"""A judge trained on some windows, tried on others; and whether windows show what was asked for.
 
 TSTR = trained on synthetic, tested on real (Esteban et al. 2017). With real windows as the first
-argument the same functions give "trained on real", the figure to stand beside it.
+argument the same functions give "trained on real", the figure to stand beside it. The judge's
+epoch is chosen on a part of what it is trained on, as in the papers; for arms that can be compared
+see :func:`timeloom.metrics.utility.arms.protocols`.
 """
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
@@ -12,8 +15,9 @@ from scipy.special import softmax
 from scipy.stats import spearmanr
 
 from timeloom.metrics.judging import train_judge
+from timeloom.metrics.utility.scores import nasa_score
 
-__all__ = ["nasa_score", "steering", "tstr_classification", "tstr_regression"]
+__all__ = ["shown_class", "shown_value", "steering", "tstr_classification", "tstr_regression"]
 
 Array = NDArray[Any]
 
@@ -133,23 +137,39 @@ def steering(
         comparable where the labels asked for are spread as those of ``held_x`` are.
     """
     judge = train_judge(real_x, real_y, outputs=1, seed=seed, groups=groups)
-    read, held_read = judge(synthetic_x), judge(held_x)
-    return {
-        "spearman": _rank(read, asked),
-        "mae": float(np.mean(np.abs(read - asked))),
-        "held_spearman": _rank(held_read, held_y),
-        "held_mae": float(np.mean(np.abs(held_read - held_y))),
-    }
+    made, held = shown_value(judge, synthetic_x, asked), shown_value(judge, held_x, held_y)
+    return {**made, **{f"held_{name}": figure for name, figure in held.items()}}
 
 
-def nasa_score(wrong: Array) -> float:
-    """Mean penalty of remaining lives predicted too long (``wrong`` > 0) or too short.
+def shown_value(judge: Callable[[Array], Array], x: Array, asked: Array) -> dict[str, float]:
+    """How far what a judge reads from windows is what was asked for.
 
-    ``exp(d/10) - 1`` for late and ``exp(-d/13) - 1`` for early predictions, in cycles; at least
-    0, lower is better. The mean over windows, not the sum, so that sizes can be compared.
-    Source: Saxena et al., PHM 2008.
+    Args:
+        judge: From windows to values (window,).
+        x: (window, time, channel).
+        asked: (window,) values asked for.
+
+    Returns:
+        ``spearman``, in [-1, 1], higher is better; ``mae`` in the label's unit, lower is better.
     """
-    return float(np.mean(np.where(wrong > 0, np.expm1(wrong / 10), np.expm1(-wrong / 13))))
+    read = judge(x)
+    return {"spearman": _rank(read, asked), "mae": float(np.mean(np.abs(read - asked)))}
+
+
+def shown_class(judge: Callable[[Array], Array], x: Array, asked: Array) -> float:
+    """The share of windows in which a judge reads the class that was asked for.
+
+    The mean over the classes asked for, so that a rare one counts as much as a common one:
+    balanced accuracy, in [0, 1], higher is better; 1 / classes where labels say nothing. Below
+    about ten windows of a class it says little.
+
+    Args:
+        judge: From windows to scores or probabilities (window, class).
+        x: (window, time, channel).
+        asked: (window,) classes asked for, as columns of what ``judge`` returns.
+    """
+    right = judge(x).argmax(axis=1) == asked
+    return float(np.mean([right[asked == one].mean() for one in np.unique(asked)]))
 
 
 def _rank(read: Array, asked: Array) -> float:
@@ -158,5 +178,5 @@ def _rank(read: Array, asked: Array) -> float:
     return float(cast(Any, spearmanr(read, asked)).statistic)
 
 
-def _mean(values: list[float]) -> float:
+def _mean(values: list[Any]) -> float:
     return float(np.mean(values)) if values else float("nan")
