@@ -18,13 +18,27 @@ if "TIMELOOM_TESTS" not in os.environ:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def quick_encoder():
-    """Encoders trained for a few steps: most tests ask what is done with one, no more."""
-    from timeloom.metrics import encoder_cache
+def quick_judges():
+    """Encoders and legacy judges of a few steps: most tests ask what is done with them, no more.
 
-    usual, encoder_cache.STEPS = encoder_cache.STEPS, 8
+    Yields:
+        The usual number of steps, by (module, name), for tests that ask more.
+    """
+    from timeloom.metrics import encoder_cache
+    from timeloom.metrics.fidelity import judged, predicted
+
+    quick = {
+        (encoder_cache, "STEPS"): 8,
+        (judged, "STEPS"): 60,
+        (predicted, "STEPS"): 60,
+        (predicted, "LEGACY_STEPS"): 60,
+    }
+    usual = {(module, name): getattr(module, name) for module, name in quick}
+    for (module, name), steps in quick.items():
+        setattr(module, name, steps)
     yield usual
-    encoder_cache.STEPS = usual
+    for (module, name), steps in usual.items():
+        setattr(module, name, steps)
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,12 @@ from timeloom.bench.alarms import SETS, _windows, three_parts
 from timeloom.bench.faults import FAULTS
 from timeloom.data.sets import load_dataset
 from timeloom.evaluation import evaluate_rows, known_metrics
-from timeloom.metrics import encoder_cache
 
 
 @pytest.fixture(autouse=True)
-def usual_encoder(quick_encoder, monkeypatch):
-    monkeypatch.setattr(encoder_cache, "STEPS", quick_encoder)
+def usual_judges(quick_judges, monkeypatch):
+    for (module, name), steps in quick_judges.items():
+        monkeypatch.setattr(module, name, steps)
 
 
 NAMES = [fault.name for fault in FAULTS]

@@ -9,6 +9,7 @@ from recordings import engines
 
 import timeloom
 from timeloom.cli import demo
+from timeloom.metrics.record import Record
 
 QUICK = ["--seeds", 2, "--limit", 40]
 
@@ -31,13 +32,79 @@ def test_a_page_and_records_are_written_and_the_rows_shown(command, sides):
     )
     assert outcome.status == 0, outcome.err
     records = list(map(json.loads, page.with_name("records.jsonl").read_text().splitlines()))
-    for record in records:
-        assert record["metric"] in outcome.out
-    assert "floor" in outcome.out and "copy machine" in outcome.out
+    matter = [one["metric"] for one in records if one["verdict"] in ("warn", "fail")]
+    assert matter and all(metric in outcome.out for metric in matter)
+    assert "floor" in outcome.out and f"of {len(records)} measures pass" in outcome.out
     assert outcome.out.rstrip().splitlines()[-1].startswith(f"The page is {page};")
     text = page.read_text()
     assert "timeloom evaluate" in text and timeloom.__version__ in text
     assert not re.search(r"<(script|link|img)[^>]*(src|href)=.?https?:", text)
+
+
+@pytest.fixture
+def quickly(monkeypatch):
+    """Evaluates with two cheap measures instead of all; gives the names that were asked for."""
+    asked = []
+
+    def rows(*sides, metrics=None, **how):
+        asked.append(metrics)
+        yield Record("spread_error", 0.3, floor=0.1, verdict="warn", about="values")
+        yield Record("nearest_neighbour_ratio", why="Too few windows.", about="novelty")
+
+    monkeypatch.setattr("timeloom.evaluation.evaluate_rows", rows)
+    return asked
+
+
+def test_gates_that_hold_leave_the_exit_status_alone(command, sides, quickly):
+    outcome = command(
+        *("evaluate", sides / "real.csv", sides / "synthetic.parquet", "-o", sides / "a.html"),
+        *("--gate", "spread_error<=0.3", "--gate", "no-fail"),
+    )
+    assert outcome.status == 0, outcome.err
+    assert "timeloom: gate" not in outcome.err and quickly == [None]
+
+
+def test_a_gate_that_does_not_hold_ends_with_status_3_after_all_is_written(command, sides, quickly):
+    outcome = command(
+        *("evaluate", sides / "real.csv", sides / "synthetic.parquet", "-o", sides / "a.html"),
+        *("--gate", "spread_error<0.3", "--gate", "nearest_neighbour_ratio>0.9"),
+        *("--gate", "no-fail"),
+    )
+    assert outcome.status == 3
+    assert [line for line in outcome.err.splitlines() if line.startswith("timeloom: ")] == [
+        "timeloom: gate spread_error<0.3 does not hold: spread_error is 0.3, wanted < 0.3",
+        "timeloom: gate nearest_neighbour_ratio>0.9 does not hold: nearest_neighbour_ratio was "
+        "not measured: Too few windows",
+    ]
+    assert (sides / "a.html").exists() and (sides / "records.jsonl").exists()
+
+
+def test_a_gate_on_a_measure_that_is_not_made_unasked_has_it_made(command, sides, quickly):
+    outcome = command(
+        *("evaluate", sides / "real.csv", sides / "synthetic.parquet", "-o", sides / "a.html"),
+        *("--gate", "mdd<100"),
+    )
+    assert outcome.status == 3 and "mdd was not measured" in outcome.err
+    assert "mdd" in quickly[0] and "spread_error" in quickly[0]
+
+
+@pytest.mark.parametrize(
+    ("gate", "words"),
+    [
+        ("sprad_error<1", "did you mean spread_error"),
+        ("tstr_auroc>=0.9", "not measured on these labels"),
+        ("spread_error=1", "as tstr_auroc>=0.9"),
+    ],
+)
+def test_a_gate_that_cannot_hold_is_refused_before_anything_is_measured(
+    refused, sides, quickly, gate, words
+):
+    said = refused(
+        *("evaluate", sides / "real.csv", sides / "synthetic.parquet", "-o", sides / "a.html"),
+        *("--train", sides / "train.csv", "--gate", gate),
+    )
+    assert words in said
+    assert quickly == [] and not (sides / "a.html").exists()
 
 
 def test_progress_is_shown_measure_by_measure(command, sides):
@@ -61,6 +128,7 @@ def test_a_set_is_evaluated_with_its_own_parts(command, tmp_path, monkeypatch):
     seen = {}
 
     def report_on(real, synthetic, reference, **how):
+        assert list(how.pop("gates")) == []
         seen.update(real=real, synthetic=synthetic, reference=reference, **how)
 
     monkeypatch.setattr("timeloom.cli.evaluate.report_on", report_on)

@@ -79,3 +79,10 @@ def test_a_metric_reads_its_number_out_of_a_shared_answer():
     metric = Metric("m", lambda real: (1.0, 2.0), "lower", "", "M.", needs=("real",))
     second = Metric("s", metric.function, "lower", "", "S.", needs=("real",), then=lambda x: x[1])
     assert second(real=None, synthetic=None) == 2.0
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+def test_a_metric_is_skipped_below_the_smallest_sample_that_it_names(metric):
+    said = re.search(r"smallest sensible sample: ([\d,]+)", told(metric.function))
+    assert said is not None
+    assert metric.smallest >= int(said[1].replace(",", "").rstrip("."))

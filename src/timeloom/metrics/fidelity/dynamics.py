@@ -184,6 +184,7 @@ METRICS = (
         "Whether channels rise and fall as real ones do: whether time runs forwards.",
         about="time",
         far=0.1,
+        smallest=50,
     ),
     Metric(
         "acd",
@@ -204,5 +205,6 @@ METRICS = (
         about="time",
         far=2.0,
         default=False,
+        smallest=50,
     ),
 )

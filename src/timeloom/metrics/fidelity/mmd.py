@@ -180,7 +180,7 @@ METRICS = (
         needs=("real", "synthetic", "groups", "seed"),
         far=0.02,
         then=_value,
-        smallest=20,
+        smallest=50,
     ),
     Metric(
         "mmd_p_value",
@@ -192,6 +192,6 @@ METRICS = (
         needs=("real", "synthetic", "groups", "seed"),
         level=0.01,
         then=_p,
-        smallest=20,
+        smallest=50,
     ),
 )

@@ -183,7 +183,7 @@ METRICS = (
         needs=("real", "synthetic", "groups", "seed"),
         far=0.4,
         alarm=0.45,
-        smallest=20,
+        smallest=50,
     ),
     Metric(
         "summary_auc",
@@ -195,6 +195,6 @@ METRICS = (
         needs=("real", "synthetic", "groups", "seed"),
         far=0.4,
         alarm=0.45,
-        smallest=20,
+        smallest=50,
     ),
 )

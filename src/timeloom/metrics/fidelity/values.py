@@ -219,7 +219,7 @@ METRICS = (
         "Marginal distribution difference as TSGBench computes it, for comparison with papers.",
         about="values",
         far=0.3,
-        smallest=100,
+        smallest=500,
         default=False,
     ),
 )
