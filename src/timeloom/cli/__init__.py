@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 import timeloom
-from timeloom.cli import bench, data, demo, evaluate, fit, impute, sample
+from timeloom.cli import bench, compare, data, demo, evaluate, fit, impute, sample
 from timeloom.cli.messages import PACKAGE, leads, one_line, os_sentence, ours, problem
 
 __all__ = ["app", "main"]
@@ -38,6 +38,7 @@ app.command("fit")(fit.fit)
 app.command("sample")(sample.sample)
 app.command("impute")(impute.impute)
 app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
 app.command("bench")(bench.bench)
 
 
@@ -49,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     Returns:
         The exit status. 0: done. 2: the user's input is wrong, and one sentence on stderr says
-        how. 130: stopped by Ctrl-C. 1: anything else.
+        how. 3: a gate of ``evaluate`` does not hold. 130: stopped by Ctrl-C. 1: anything else.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments

@@ -1,7 +1,7 @@
 """``timeloom evaluate``: real and synthetic windows in, records and a report out."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,10 +10,11 @@ import typer
 import timeloom
 from timeloom.cli import options
 from timeloom.cli.inputs import check_data, check_output, load_set, read_windows_of, set_name
-from timeloom.cli.messages import say, show, writing
+from timeloom.cli.messages import problem, say, show, writing
 from timeloom.cli.options import Columns
-from timeloom.cli.progress import table, track
+from timeloom.cli.progress import track
 from timeloom.data.windows import Windows
+from timeloom.report.gates import Gate, check_gates, failed_gates, parse_gate
 
 if TYPE_CHECKING:
     from timeloom.evaluation import Report
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["evaluate", "report_on"]
 
 TASKS = ("classify", "regress")
+GATE_BROKEN = 3  # exit status
 
 
 def evaluate(
@@ -43,6 +45,15 @@ def evaluate(
     limit: Annotated[
         int, typer.Option("--limit", min=10, help="Windows per side and seed at most.")
     ] = 2000,
+    gate: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--gate",
+            metavar="DEMAND",
+            help="As 'tstr_auroc>=0.9' (>=, <=, >, <) or no-fail; exit status 3 where it does "
+            "not hold. May be given several times.",
+        ),
+    ] = None,
     stride: options.Stride = 1,
     series: options.SeriesName = None,
     time: options.TimeName = None,
@@ -50,7 +61,11 @@ def evaluate(
     channels: options.Channels = None,
     allow_pickle: options.AllowPickle = False,
 ) -> None:
-    """Compare synthetic windows with real ones and write a page that says what was found."""
+    """Compare synthetic windows with real ones and write a page that says what was found.
+
+    Exit status: 0 done, 2 wrong input, 3 a --gate does not hold (page and records are written).
+    """
+    gates = [parse_gate(text) for text in gate or ()]
     if task is not None and task not in TASKS:
         raise ValueError(f"--task must be classify or regress; got {task!r}.")
     check_output(out, (".html",))
@@ -66,7 +81,7 @@ def evaluate(
         )
         for part, spec in parts.items()
     }
-    report_on(
+    report = report_on(
         cut["test"],
         made,
         cut.get("train"),
@@ -76,7 +91,13 @@ def evaluate(
         limit=limit,
         names=(synthetic, real),
         made={"command": _command(context.obj)},
+        gates=gates,
     )
+    broken = failed_gates(report.records, gates) if gates else []
+    for line in broken:
+        problem(line)
+    if broken:
+        raise typer.Exit(GATE_BROKEN)
 
 
 def report_on(
@@ -90,6 +111,7 @@ def report_on(
     limit: int,
     names: tuple[str, str],
     made: Mapping[str, Any],
+    gates: Sequence[Gate] = (),
 ) -> "Report":
     """Evaluates, writes the page and ``records.jsonl`` beside it, and shows the rows.
 
@@ -103,13 +125,20 @@ def report_on(
         limit: Windows per side and seed at most.
         names: What the synthetic and the real windows are called.
         made: How the windows were made, for the page.
+        gates: What they name is measured even where an evaluation would not do so unasked.
 
     Raises:
-        ValueError: If the two sides cannot be compared.
+        ValueError: If the two sides cannot be compared, or a gate names no measure.
     """
-    from timeloom.evaluation import Report, evaluate_rows, planned
+    from timeloom.evaluation import Report, evaluate_rows, known_metrics, planned
     from timeloom.methods.estimator import fingerprint
 
+    sides = (real, synthetic, reference, task)
+    measured, known = planned(*sides), known_metrics()
+    asked = [gate.metric for gate in gates if gate.metric in known and gate.metric not in measured]
+    if asked:
+        measured = planned(*sides, metrics=[*measured, *asked])
+    check_gates(gates, measured, known)
     rows = evaluate_rows(
         real,
         synthetic,
@@ -119,9 +148,9 @@ def report_on(
         method=names[0],
         data=names[1],
         limit=limit,
+        metrics=measured if asked else None,
     )
-    count = len(planned(real, synthetic, reference, task))
-    records = tuple(track(rows, "evaluate", count, unit="measures", by_size=False))
+    records = tuple(track(rows, "evaluate", len(measured), unit="measures", by_size=False))
     report = Report(records, real, synthetic, reference)
     about = {
         "version": timeloom.__version__,
@@ -140,17 +169,9 @@ def report_on(
 
 
 def _show(report: "Report") -> None:
-    rows = [
-        [record.metric, *map(_number, (record.value, record.floor, record.copy)), record.verdict]
-        for record in report.records
-    ]
-    show("")
-    table(["measure", "synthetic", "real (floor)", "copy machine", "verdict"], rows)
-    show("\n" + " ".join([report.headline, *report.findings[:2]]))
+    from timeloom.report.terminal import summary
 
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g}"
+    show(f"\n{report.headline}\n\n{summary(report.records)}")
 
 
 def _command(arguments: list[str] | None) -> str:

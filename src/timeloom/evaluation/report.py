@@ -44,6 +44,16 @@ class Report:
 
         return findings(self.records)
 
+    def failed_gates(self, demands: Sequence[str]) -> list[str]:
+        """A line for each demand that does not hold, as ``["tstr_auroc>=0.9", "no-fail"]``.
+
+        Raises:
+            ValueError: If a demand is none, as :func:`timeloom.report.gates.parse_gate` says.
+        """
+        from timeloom.report.gates import failed_gates, parse_gate
+
+        return failed_gates(self.records, [parse_gate(text) for text in demands])
+
     def to_records(self) -> list[Record]:
         """The records, one per metric."""
         return list(self.records)

@@ -6,16 +6,21 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from timeloom.data.atomic import atomic
 from timeloom.data.windows import Windows
-from timeloom.report.figures import FIGURES, Panel, Sides
+from timeloom.report.channels import channel_pages
+from timeloom.report.figures import FIGURES
+from timeloom.report.measures import SYMBOLS, measures, number, skipped
+from timeloom.report.rules import rules
+from timeloom.report.sides import Panel, Sides
 from timeloom.report.words import headline, tally, told
 
 __all__ = ["render", "write_page"]
 
-SYMBOLS = {"pass": "✓", "warn": "!", "fail": "✕", "skipped": "–"}
-SHORT = ("auc", "auroc", "auprc", "tstr", "rmse", "mae")  # words that are abbreviations
 FIRST = ("command", "data", "synthetic", "seed", "version", "seconds")
+FIGURES_OF = ("Mean", "Standard deviation", "Least", "Greatest", "Share missing")
 
 
 def write_page(
@@ -65,9 +70,10 @@ def render(
     from plotly.offline import get_plotlyjs
 
     first, second, *third = compared or (real, synthetic, reference)
-    sides = Sides(first, second, third[0] if third else None, asked=(real, synthetic), seed=seed)
-    panels = [figure(sides) for figure in FIGURES]
-    # Everything that comes from data or command lines is escaped, here by jinja and in figures.py.
+    train = third[0] if third else None
+    sides = Sides(first, second, train, (real, synthetic), seed=seed, trained=reference)
+    # Everything that comes from data or command lines is escaped: by jinja here, by the page's
+    # script (which sets text, never markup), and in the figures.
     pages = Environment(
         loader=PackageLoader("timeloom", "report"),
         autoescape=True,
@@ -75,71 +81,80 @@ def render(
         lstrip_blocks=True,
     )
     return pages.get_template("page.html.j2").render(
-        headline=headline(records),
-        findings=told(records),
-        tally=tally(records),
-        rows=[_row(record) for record in records],
-        seeds=max((len(record.seeds) for record in records), default=0),
-        panels=[_panel(i, panel) for i, panel in enumerate(panels) if panel.tabs],
-        plots=_script(_plots(panels)),
-        plotly=get_plotlyjs(),
+        **_said(records),
+        **_pictures(sides),
+        facts=_facts(records, real, synthetic, reference),
+        rules=rules(sides),
         made=_made(made or {}),
-        subject=_subject(records),
-        sizes=_sizes(real, synthetic, reference),
-        symbols=SYMBOLS,
+        plotly=get_plotlyjs(),
     )
 
 
-def _row(record: Any) -> dict[str, Any]:
-    several = record.low is not None and record.low != record.high
+def _said(records: Sequence[Any]) -> dict[str, Any]:
+    """What the page says of the records."""
     return {
-        "record": record,
-        "name": _title(record.metric),
-        "value": _number(record.value),
-        "interval": f"{_number(record.low)} to {_number(record.high)}" if several else "",
-        "floor": _number(record.floor),
-        "copy": _number(record.copy),
-        "symbol": SYMBOLS[record.verdict],
-        "scale": _scale(record),
+        "headline": headline(records),
+        "findings": told(records),
+        "tally": tally(records),
+        "subject": _subject(records),
+        "groups": measures(records),
+        "skipped": skipped(records),
+        "seeds": max((len(record.seeds) for record in records), default=0),
+        "symbols": SYMBOLS,
     }
 
 
-def _title(metric: str) -> str:
-    words = [word.upper() if word in SHORT else word for word in metric.split("_")]
-    return " ".join(words)[:1].upper() + " ".join(words)[1:]
+def _pictures(sides: Sides) -> dict[str, Any]:
+    """Pictures and the pages of channels."""
+    panels = [figure(sides) for figure in FIGURES]
+    channels = channel_pages(sides)
+    return {
+        "panels": [_panel(i, panel) for i, panel in enumerate(panels)],
+        "plots": _script(_plots(panels)),
+        "channels": channels,
+        "channel_data": _script(channels),
+        "overview": [] if channels is None else _overview(channels),
+        "figures_of": FIGURES_OF,
+    }
 
 
-def _scale(record: Any) -> dict[str, float] | None:
-    """Where value, interval, floor and copy machine lie on a line, in per cent of its length."""
-    places = {name: getattr(record, name) for name in ("value", "low", "high", "floor", "copy")}
-    known = {name: value for name, value in places.items() if value is not None}
-    if "value" not in known or len({*known.values()}) < 2:
-        return None
-    low, high = min(known.values()), max(known.values())
-    return {name: round(6 + 88 * (value - low) / (high - low), 2) for name, value in known.items()}
-
-
-def _panel(number: int, panel: Panel) -> dict[str, Any]:
-    tabs = [
-        {
-            "name": name,
-            "plots": [
-                {"id": f"p{number}-{t}-{i}", "title": plot.title, "wide": plot.wide}
-                for i, plot in enumerate(plots)
-            ],
-        }
-        for t, (name, plots) in enumerate(panel.tabs)
+def _panel(place: int, panel: Panel) -> dict[str, Any]:
+    plots = [
+        {"id": f"p{place}-{i}", "title": plot.title, "size": plot.size, "told": plot.told}
+        for i, plot in enumerate(panel.plots)
     ]
-    return {"id": f"p{number}", "title": panel.title, "text": panel.text, "tabs": tabs}
+    sizes = {plot.size for plot in panel.plots}
+    return {
+        "id": f"s{place}",
+        "title": panel.title,
+        "text": panel.text,
+        "plots": plots,
+        "size": next(iter(sizes), "small"),
+        "key": panel.key,
+    }
 
 
 def _plots(panels: Sequence[Panel]) -> dict[str, Any]:
     return {
-        f"p{n}-{t}-{i}": {"data": plot.data, "layout": plot.layout}
+        f"p{n}-{i}": {"data": plot.data, "layout": plot.layout}
         for n, panel in enumerate(panels)
-        for t, (_, plots) in enumerate(panel.tabs)
-        for i, plot in enumerate(plots)
+        for i, plot in enumerate(panel.plots)
     }
+
+
+def _overview(channels: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A row per channel: its name and, per column, the number and how warm its cell is."""
+    rows = []
+    for one in channels["channels"]:
+        cells = [
+            {
+                "text": number(distance),
+                "heat": 0 if distance is None else round(min(distance / column["far"], 1.0), 2),
+            }
+            for distance, column in zip(one["far"], channels["columns"], strict=True)
+        ]
+        rows.append({"name": one["name"], "cells": cells})
+    return rows
 
 
 def _script(value: Any) -> str:
@@ -151,13 +166,14 @@ def _script(value: Any) -> str:
 
 
 def _made(made: Mapping[str, Any]) -> list[tuple[str, str]]:
-    names = [*(name for name in FIRST if name in made), *(n for n in made if n not in FIRST)]
-    return [(name, _shown(made[name])) for name in names]
+    """How it was made, the command line first; anything but a word or a number as JSON."""
+    names = [name for name in FIRST if name in made] + [n for n in made if n not in FIRST]
+    return [(name, _plain(made[name])) for name in names if made[name] is not None]
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, (dict, list, tuple)):
-        return json.dumps(value, ensure_ascii=False, indent=1, default=str)
+def _plain(value: Any) -> str:
+    if isinstance(value, (Mapping, list, tuple)):
+        return json.dumps(value, ensure_ascii=False, indent=2, default=str)
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
@@ -169,16 +185,33 @@ def _subject(records: Sequence[Any]) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _sizes(real: Windows, synthetic: Windows, reference: Windows | None) -> str:
+def _facts(
+    records: Sequence[Any], real: Windows, synthetic: Windows, reference: Windows | None
+) -> list[tuple[str, str]]:
+    """What was compared, as names and values."""
     length, channels = real.shape
-    trained = "" if reference is None else f", trained on {len(reference):,}"
-    return (
-        f"{len(synthetic):,} synthetic and {len(real):,} held-out real windows{trained}; "
-        f"{length} time steps, {channels} channel{'s' if channels > 1 else ''} each"
-    )
+    facts = [
+        ("Synthetic windows", f"{len(synthetic):,}"),
+        ("Held-out real windows", f"{len(real):,}"),
+        ("Training windows", "not given" if reference is None else f"{len(reference):,}"),
+        ("Time steps", f"{length:,}"),
+        ("Channels", f"{channels:,}"),
+        ("Label", _label(real, synthetic)),
+    ]
+    gaps = [float(np.isnan(side.x).mean()) if len(side) else 0.0 for side in (real, synthetic)]
+    if any(gaps):
+        facts.append(("Values missing", f"{gaps[0]:.1%} real, {gaps[1]:.1%} synthetic"))
+    limits = {r.settings["limit"] for r in records if r.settings.get("limit") is not None}
+    if limits:
+        facts.append(("Windows a side and seed", f"at most {max(limits):,}"))
+    return facts
 
 
-def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+def _label(real: Windows, synthetic: Windows) -> str:
+    if real.y is None or synthetic.y is None:
+        return "none"
+    y = np.asarray(real.y)
+    kinds = len(np.unique(y)) if len(y) else 0
+    if y.dtype.kind in "iuf" and kinds > 20:
+        return f"{real.label_name}, {y.min():.4g} to {y.max():.4g}"
+    return f"{real.label_name}, {kinds} kind{'' if kinds == 1 else 's'}"

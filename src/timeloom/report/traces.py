@@ -1,28 +1,33 @@
-"""Traces and axes of plotly as plain values: a line, steps, bars, dots."""
+"""Traces and axes of plotly as plain values: a line, steps, bars, dots, a heat map."""
 
+from html import escape
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["axes", "bars", "dots", "line", "steps"]
+from timeloom.report.sides import short
+
+__all__ = ["COLOURS", "axes", "bars", "dots", "heat", "line", "steps"]
 
 Array = NDArray[Any]
 
 # Told apart in light and dark, in print, and by most colour-blind readers.
 COLOURS = {"real": "#4c83c3", "synthetic": "#e8743b", "training": "#8f979e"}
+LONGEST = 14  # characters of a channel's name beside a heat map
+NAMED = 40  # names that fit beside one
 
 
-def line(x: Array, y: Array, side: str, *, bold: bool = False) -> dict[str, Any]:
-    """A curve of ``y`` over ``x`` in the colour of ``side``; several thin ones overlap."""
+def line(x: Array, y: Array, side: str, *, axis: int = 1) -> dict[str, Any]:
+    """A curve of ``y`` over ``x`` in the colour of ``side``, on the ``axis``-th vertical axis."""
     return {
         "type": "scatter",
         "mode": "lines",
-        "x": _numbers(x),
-        "y": _numbers(y),
+        "x": short(x),
+        "y": short(y),
         "name": side,
-        "opacity": 1 if bold else 0.75,
-        "line": {"color": COLOURS[side], "width": 2 if bold else 1.4},
+        "yaxis": "y" if axis == 1 else f"y{axis}",
+        "line": {"color": COLOURS[side], "width": 1.8},
     }
 
 
@@ -32,8 +37,8 @@ def steps(edges: Array, share: Array, side: str) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "lines",
-        "x": _numbers(np.repeat(edges, 2)),
-        "y": _numbers(np.concatenate([[0], np.repeat(share, 2), [0]])),
+        "x": short(np.repeat(edges, 2)),
+        "y": short(np.concatenate([[0], np.repeat(share, 2), [0]])),
         "name": side,
         "fill": "tozeroy" if filled else "none",
         "fillcolor": COLOURS[side] + "55",
@@ -46,7 +51,7 @@ def bars(kinds: list[str], share: list[float], side: str) -> dict[str, Any]:
     return {
         "type": "bar",
         "x": kinds,
-        "y": _numbers(np.array(share)),
+        "y": short(share),
         "name": side,
         "marker": {"color": COLOURS[side]},
     }
@@ -57,11 +62,51 @@ def dots(points: Array, side: str) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "markers",
-        "x": _numbers(points[:, 0]),
-        "y": _numbers(points[:, 1]),
+        "x": short(points[:, 0]),
+        "y": short(points[:, 1]),
         "name": side,
         "marker": {"color": COLOURS[side], "size": 6, "opacity": 0.6},
     }
+
+
+def heat(matrix: Array, names: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A square heat map of numbers between -1 and 1, and its layout.
+
+    Args:
+        matrix: (channel, channel); NaN stays empty.
+        names: One per channel; shortened beside the map, whole where the pointer rests.
+    """
+    places = list(range(len(names)))
+    full = [escape(name) for name in names]
+    trace = {
+        "type": "heatmap",
+        "z": [short(row, 10.0) for row in matrix],
+        "x": places,
+        "y": places,
+        "text": [[f"{a} and {b}" for b in full] for a in full] if len(names) <= 20 else None,
+        "hovertemplate": "%{text}: %{z}<extra></extra>" if len(names) <= 20 else "%{z}",
+        "zmin": -1,
+        "zmax": 1,
+        # Blue to red through the colour of the card, which the page knows.
+        "colorscale": [[0, "#3b7fc4"], [0.5, "card"], [1, "#d9622b"]],
+        "showscale": False,
+        "xgap": 1,
+        "ygap": 1,
+    }
+    every = -(-len(names) // NAMED)
+    cut = [escape(n if len(n) <= LONGEST else n[: LONGEST - 1] + "…") for n in names]
+    ticks = {
+        "tickvals": places[::every],
+        "ticktext": cut[::every],
+        "showgrid": False,
+        "zeroline": False,
+        "tickfont": {"size": 9},
+    }
+    layout = {
+        "xaxis": {**ticks, "tickangle": -90},
+        "yaxis": {**ticks, "autorange": "reversed"},
+    }
+    return trace, layout
 
 
 def axes(x: str, y: str = "", *, bare: bool = False, words: bool = False) -> dict[str, Any]:
@@ -75,8 +120,3 @@ def axes(x: str, y: str = "", *, bare: bool = False, words: bool = False) -> dic
         },
         "yaxis": {**axis, "title": {"text": y, "standoff": 4}, "nticks": 5},
     }
-
-
-def _numbers(values: Array) -> list[float | None]:
-    """Seven digits are enough for a picture and keep the page small; gaps become null."""
-    return [float(f"{v:.7g}") if np.isfinite(v) else None for v in np.asarray(values, dtype=float)]
