@@ -48,7 +48,8 @@ def test_every_row_that_names_a_fault_is_a_metric():
 def test_no_row_fails_unseen_real_windows(name):
     try:
         load_dataset(name)
-    except FileNotFoundError:
+    except ValueError as error:
+        assert "is not here" in str(error)
         pytest.skip(f"{name} needs $TIMELOOM_DATA")
     for deal in range(3):
         rows = rows_of(name, None, deal=deal, limit=500, seeds=(0, 1, 2))

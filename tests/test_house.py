@@ -17,7 +17,10 @@ PACKAGE = Path(timeloom.__file__).parent
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 # One page per folder; metrics.md is also that of evaluation and report.
-PAGES = ("data", "diffusion", "nets", "train", "metrics", "detection", "bench", "cli", "compare")
+PAGES = (
+    "data", "diffusion", "nets", "train", "metrics", "utility", "novelty", "detection",
+    "compare", "bench", "cli",
+)  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
 LIBRARY = [file for file in FILES if file.parent.name != "cli"]
 MODULES = [

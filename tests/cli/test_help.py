@@ -14,7 +14,7 @@ RIGHT = [
     [],
     *[
         [verb, "--help"]
-        for verb in ("demo", "data", "fit", "sample", "impute", "evaluate", "bench")
+        for verb in ("demo", "data", "fit", "sample", "impute", "evaluate", "compare", "bench")
     ],
 ]
 WRONG = {
@@ -127,5 +127,5 @@ def test_what_was_probably_meant_is_offered(wrong, case, offered):
 
 def test_every_verb_is_in_the_help():
     (_, out, _, _), *_ = probe([["--help"]])
-    for verb in ("demo", "data", "fit", "sample", "impute", "evaluate", "bench"):
+    for verb in ("demo", "data", "fit", "sample", "impute", "evaluate", "compare", "bench"):
         assert verb in out

@@ -91,7 +91,7 @@ def test_holes_are_filled_and_measured_values_stay(command, fitted, table, tmp_p
     outcome = command("impute", fitted, tmp_path / "holes.csv", "-o", tmp_path / "out.csv")
     assert outcome.status == 0, outcome.err
     assert "8 missing values are filled" in outcome.out
-    filled = pd.read_csv(tmp_path / "out.csv")
+    filled = pd.read_csv(tmp_path / "out.csv", float_precision="round_trip")
     assert list(filled.columns) == ["unit", "cycle", "heat", "press", "speed", "rul"]
     channels = ["heat", "press", "speed"]
     assert filled[channels].notna().all().all()

@@ -81,7 +81,9 @@ def test_what_breaks_a_rule_is_seen_in_its_row(channel, change, kind):
     at = names.index(channel)
     faulty[:, :, at] = change(faulty[:, :, at])
     found = rules_broken(faulty, train)
-    assert getattr(found, kind) > 0.1 and found.worst >= getattr(found, kind)
+    assert getattr(found, kind) > 0.1
+    # Values off a grid are a matter of rounding, and have a row of their own.
+    assert (found.worst >= getattr(found, kind)) == (channel != "people")
     kept = rules_broken(plant(seed=1)[0], train)
     assert kept.worst < 1e-3
 
@@ -167,7 +169,8 @@ def halves(name, deal, *, length=24, stride=1):
     """Two halves of a real set: of its recordings, or of tenths of its only one."""
     try:
         found = load_dataset(name)
-    except FileNotFoundError:
+    except ValueError as error:
+        assert "is not here" in str(error)
         pytest.skip(f"{name} needs $TIMELOOM_DATA")
     windows = cut(found[0] if isinstance(found, tuple) else found, length, stride)
     parts = windows.series

@@ -22,7 +22,9 @@ def names() -> list[str]:
 
 
 def bench(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="cmapss or sampling.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="alarms, cmapss, metrics or sampling.")
+    ],
     quick: Annotated[
         bool, typer.Option("--quick", help="A small cell only: minutes on a CPU.")
     ] = False,

@@ -54,6 +54,15 @@ def evaluate(
             "not hold. May be given several times.",
         ),
     ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--also",
+            metavar="NAME",
+            help="Measure this too: discriminative_score (the published one: half a minute), "
+            "predictive_score, acd, mdd, ... May be given several times.",
+        ),
+    ] = None,
     stride: options.Stride = 1,
     series: options.SeriesName = None,
     time: options.TimeName = None,
@@ -92,6 +101,7 @@ def evaluate(
         names=(synthetic, real),
         made={"command": _command(context.obj)},
         gates=gates,
+        also=also or (),
     )
     broken = failed_gates(report.records, gates) if gates else []
     for line in broken:
@@ -112,6 +122,7 @@ def report_on(
     names: tuple[str, str],
     made: Mapping[str, Any],
     gates: Sequence[Gate] = (),
+    also: Sequence[str] = (),
 ) -> "Report":
     """Evaluates, writes the page and ``records.jsonl`` beside it, and shows the rows.
 
@@ -126,16 +137,18 @@ def report_on(
         names: What the synthetic and the real windows are called.
         made: How the windows were made, for the page.
         gates: What they name is measured even where an evaluation would not do so unasked.
+        also: Further measures, by name.
 
     Raises:
-        ValueError: If the two sides cannot be compared, or a gate names no measure.
+        ValueError: If the two sides cannot be compared, or a gate or ``also`` names no measure.
     """
     from timeloom.evaluation import Report, evaluate_rows, known_metrics, planned
     from timeloom.methods.estimator import fingerprint
 
     sides = (real, synthetic, reference, task)
     measured, known = planned(*sides), known_metrics()
-    asked = [gate.metric for gate in gates if gate.metric in known and gate.metric not in measured]
+    wanted = [*also, *(gate.metric for gate in gates if gate.metric in known)]
+    asked = [name for name in wanted if name not in measured]
     if asked:
         measured = planned(*sides, metrics=[*measured, *asked])
     check_gates(gates, measured, known)

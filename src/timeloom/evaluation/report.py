@@ -106,32 +106,37 @@ def evaluate(
     method: str = "",
     data: str = "",
     limit: int = 2000,
+    metrics: Sequence[str] | None = None,
 ) -> Report:
     """Compares synthetic windows with real ones that their generator has not seen.
 
-    Every metric is measured once per seed (subsample, split and judge), beside the floor (real
-    windows of half of the recordings against those of the other half) and the copy machine
-    (training windows handed back). Value, floor and copy machine use the same number of windows
-    and, where there are labels, the same distribution of labels. The rule of the verdicts:
+    Every metric is measured once per seed (subsample, split and judge), beside three rows that
+    cost nothing: the floor (real windows of half of the recordings against those of the other
+    half), the copy machine (training windows handed back) and a Gaussian with the means and all
+    covariances of the training windows. All use the same number of windows and, where there are
+    labels, the same distribution of labels. Metrics that repeat themselves (ten judges of a
+    published score) are measured for the first seed. The rule of the verdicts:
     :func:`timeloom.evaluation.verdict.verdict`.
 
     Args:
         real: Held-out real windows, of other recordings than ``reference``.
         synthetic: Synthetic windows, same length and channels.
         reference: The windows that the generator was trained on. Without them half of the real
-            recordings stand for them, and the privacy row is skipped.
+            recordings stand for them, and rows about novelty are skipped.
         task: ``"classify"`` or ``"regress"``; guessed from the labels where None.
         seeds: At least one; three or more give a spread.
         method: What made the synthetic windows, for the records.
         data: What they are compared with, for the records.
         limit: Windows a side and seed at most; time grows with it.
+        metrics: Names of :func:`timeloom.evaluation.known_metrics`; those of a usual evaluation
+            where None.
 
     Returns:
         The records and the way to a page.
 
     Raises:
         ValueError: If lengths, channels or kinds of labels differ, a value is infinite, a channel
-            is empty, or a label is NaN.
+            is empty, a label is NaN, or a metric is not known.
     """
     rows = evaluate_rows(
         real,
@@ -142,5 +147,6 @@ def evaluate(
         method=method,
         data=data,
         limit=limit,
+        metrics=metrics,
     )
     return Report(tuple(rows), real, synthetic, reference)

@@ -26,7 +26,8 @@ def verdict(
 
     * pass: no worse than the mark by more than two spreads of the floor or ``small``.
     * warn: worse than that, yet by no more than ``far`` or three spreads; or no worse than that
-      where two spreads reach ``far``, so that real data themselves cannot tell good from bad.
+      where two spreads reach ``far``, so that real data themselves cannot tell good from bad,
+      unless the better of floor and copy machine is met as well.
     * fail: worse still; or below ``alarm`` and clearly below the floor, which is a sign of copies.
     * skipped: there is no value or no mark.
 
@@ -49,8 +50,9 @@ def verdict(
     marks = [sign * mark for mark in marks if math.isfinite(mark)]
     if not marks or not math.isfinite(value):
         return "skipped", "there is no figure of real data to compare with."
-    mark = sign * max(marks)
-    small = min(max(2 * spread, far / 5 if small is None else small), far)
+    mark, best = sign * max(marks), sign * min(marks)
+    least = far / 5 if small is None else small
+    small = min(max(2 * spread, least), far)
     beyond = max(far, CANNOT_TELL * spread)
     worse = sign * (value - mark)
     if alarm is not None and value < min(alarm, floor - max(2 * spread, far / 10)):
@@ -62,7 +64,8 @@ def verdict(
     side = f"{abs(worse):.2g} {'worse' if worse > 0 else 'better'} than {name} ({mark:.3g})"
     if abs(worse) < 5e-4 * max(abs(mark), 1e-3):
         side = f"as good as {name} ({mark:.3g})"
-    if 2 * spread >= far and worse <= beyond:
+    met = len(marks) > 1 and sign * (value - best) <= least
+    if 2 * spread >= far and worse <= beyond and not met:
         return "warn", (
             f"{value:.3g} is {side}; yet real data vary too much between recordings (two spreads "
             f"of the floor: {2 * spread:.2g}; fail beyond {beyond:.2g}) to tell."

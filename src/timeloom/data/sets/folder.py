@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from timeloom.data.text import exact_digits
 from timeloom.data.windows import Series
 
 __all__ = [
@@ -80,13 +81,8 @@ def text(path: Path, **layout: Any) -> Any:
     """
     import pandas as pd
 
-    # Before 3.1 pandas' own parser missed the last digit of one number in some hundreds, and its
-    # exact one knew the decimal point only.
-    old = tuple(int(part) for part in pd.__version__.split(".")[:2]) < (3, 1)
-    if old and "decimal" not in layout:
-        layout["float_precision"] = "round_trip"
     try:
-        return pd.read_csv(path, **layout)
+        return pd.read_csv(path, **layout, **exact_digits(layout.get("decimal", ".")))
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} must be a table of text; got: {error}.") from error
 

@@ -342,6 +342,7 @@ METRICS = (
         far=0.15,
         smallest=100,
         once=True,
+        default=False,
     ),
     Metric(
         "diffmts_accuracy",

@@ -25,7 +25,7 @@ __all__ = ["METRICS", "next_step_error", "predictive_score"]
 Array = NDArray[Any]
 
 LEGACY_STEPS = 5_000  # of the published score
-STEPS = 500  # of ours
+STEPS = 300  # of ours
 NOTHING = Interval(float("nan"), float("nan"), float("nan"))
 
 
@@ -125,7 +125,7 @@ def next_step_error(
         synthetic: (window, time, channel), learnt from.
         seed: Repeat r depends on (``seed``, r) alone.
         repeats: How many networks; all are trained in one batched network.
-        steps: Optimisation steps; 500 where None.
+        steps: Optimisation steps; 300 where None.
         hidden: Units of each network.
 
     Returns:
