@@ -120,5 +120,5 @@ def test_each_random_convolution_gives_its_largest_its_mean_and_its_share_above(
         )
         above = (response > threshold.numpy()).mean(axis=1)
         naive.append(np.concatenate([response.max(axis=1), response.mean(axis=1), above]))
-    found = see._read(by[:4])[:, : 3 * len(weight)].numpy()
+    found = see.read(by[:4])[:, : 3 * len(weight)].numpy()
     np.testing.assert_allclose(found, np.array(naive), atol=1e-10)

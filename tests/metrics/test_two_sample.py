@@ -9,7 +9,7 @@ from tests.metrics.waves import saws, smoothed, waves, with_gaps
 from timeloom.metrics.fidelity import two_sample
 from timeloom.metrics.fidelity.two_sample import summary_auc, two_sample_auc
 from timeloom.metrics.summaries import summary_features
-from timeloom.nets.random_kernels import random_kernels
+from timeloom.nets.random_convolutions import random_kernels
 
 JUDGES = (two_sample_auc, summary_auc)
 

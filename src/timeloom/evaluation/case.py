@@ -80,22 +80,25 @@ class Case:
         floor, copy, gaussian = (
             _joined(metric, numbers.get(side, [])) for side in ("floor", "copy", "gaussian")
         )
+        low, high, kind = _interval(per_seed["value"], interval)
         if metric.level is None:
+            real = [*numbers.get("floor", []), *numbers.get("copy", [])]
             word, why = verdict(
                 value,
                 floor,
                 copy,
                 better=metric.better,
                 far=metric.far,
+                ideal=metric.ideal,
                 small=small,
                 spread=_spread(per_seed.get("floor", [])),
                 copies=metric.copies,
-                alarm=metric.alarm,
+                # An interval that reaches to guessing is no sign of anything.
+                alarm=None if metric.ideal is not None and high >= metric.ideal else metric.alarm,
+                lowest=min(real, default=None),
             )
         else:
             word, why = level_verdict(value, metric.level)
-        low, high, kind = _interval(per_seed["value"], interval)
-        if metric.level is not None:
             low, high, kind = value, value, "none: a p-value"
         said = [why, *(f"{text[0].upper()}{text[1:]}." for text in (note, *self.notes) if text)]
         about = self._about(metric, kind)

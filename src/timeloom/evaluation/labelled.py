@@ -54,7 +54,9 @@ def _no_function() -> float:
 
 
 def _metric(name: str, better: str, meaning: str, *, copies: str = "good") -> Metric:
-    return Metric(name, _no_function, better, "", meaning, about="use", needs=(), copies=copies)
+    return Metric(
+        name, _no_function, better, "", meaning, about="use", needs=(), ideal=None, copies=copies
+    )
 
 
 def _arm_metric(arm: str, name: str, better: str, said: str) -> Metric:

@@ -161,7 +161,7 @@ def _row(case: Case, metric: Metric, arms: list[Arms], known: dict[Any, float]) 
             if all(np.isfinite(one if isinstance(one, float) else one.value) for one in found):
                 per_seed[side] = found
     if "value" not in per_seed:
-        return case.skipped(metric, WHY_NO_FIGURE)
+        return case.skipped(metric, metric.absent or WHY_NO_FIGURE)
     sizes = {"real": size, "synthetic": size, "train": len(case.reference)}
     note = "" if case.task is None else "labels made equal on all sides before comparing"
     return case.measured(metric, per_seed, sizes=sizes, began=began, note=note)

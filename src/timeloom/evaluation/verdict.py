@@ -14,10 +14,12 @@ def verdict(
     *,
     better: str,
     far: float,
+    ideal: float | None = None,
     small: float | None = None,
     spread: float = 0.0,
     copies: str = "good",
     alarm: float | None = None,
+    lowest: float | None = None,
 ) -> tuple[str, str]:
     """Compares a figure with what real data score.
 
@@ -25,10 +27,12 @@ def verdict(
     is the worse of floor and copy machine, for both are real against real.
 
     * pass: no worse than the mark by more than two spreads of the floor or ``small``.
-    * warn: worse than that, yet by no more than ``far`` or three spreads; or no worse than that
+    * warn: worse than that, yet by no more than ``far``, three spreads, or what the mark itself is
+      worse than the ideal (real data that differ much prove little); or no worse than that
       where two spreads reach ``far``, so that real data themselves cannot tell good from bad,
       unless the better of floor and copy machine is met as well.
-    * fail: worse still; or below ``alarm`` and clearly below the floor, which is a sign of copies.
+    * fail: worse still; or below ``alarm`` and clearly below all that real data scored, which is a
+      sign of copies.
     * skipped: there is no value or no mark.
 
     Args:
@@ -37,10 +41,14 @@ def verdict(
         copy: The copy machine's; NaN where there is none.
         better: ``"lower"`` or ``"higher"``.
         far: A departure that has failed, in the unit of ``value``.
+        ideal: What a perfect set of infinite size would score; None where nobody knows.
         small: A departure too small to matter; a fifth of ``far`` where None.
         spread: Standard deviation of the floor: over seeds, or of its own interval if larger.
         copies: ``"good"`` or ``"bad"``.
         alarm: See above; None for none.
+        lowest: The lowest figure of real data over all seeds; the floor where None. A judge that is
+            tried on other recordings than it learnt from may well fall below guessing where these
+            are few and differ.
 
     Returns:
         The word, and the rule with its figures in a sentence.
@@ -53,12 +61,14 @@ def verdict(
     mark, best = sign * max(marks), sign * min(marks)
     least = far / 5 if small is None else small
     small = min(max(2 * spread, least), far)
-    beyond = max(far, CANNOT_TELL * spread)
+    own = 0.0 if ideal is None else sign * (mark - ideal)
+    beyond = max(far, CANNOT_TELL * spread, own)
     worse = sign * (value - mark)
-    if alarm is not None and value < min(alarm, floor - max(2 * spread, far / 10)):
+    lowest = floor if lowest is None else lowest
+    if alarm is not None and value < min(alarm, lowest - far / 10):
         return "fail", (
-            f"{value:.3g} is below {alarm:.3g} and well below the floor {floor:.3g}: copies of the "
-            "very windows it is compared with."
+            f"{value:.3g} is below {alarm:.3g} and well below all that real data scored "
+            f"({lowest:.3g} at least): copies of the very windows it is compared with."
         )
     name = "real data" if copies == "good" else "unseen real data"
     side = f"{abs(worse):.2g} {'worse' if worse > 0 else 'better'} than {name} ({mark:.3g})"

@@ -59,6 +59,7 @@ WHOLE = (
         needs=(),
         far=1.0,
         copies="bad",
+        ideal=1.0,
     ),
     Metric(
         "missing_share_error",

@@ -33,6 +33,8 @@ class Metric:
             ``synthetic`` (window, time, channel), their recordings as ``groups``, ``train`` (every
             window that the generator was trained on), ``held_out``, ``seed``.
         far: A departure from the floor this large has failed; a fifth of it is too small to matter.
+        ideal: The best that can be had, from which real data themselves depart: fail means further
+            from real data than these are from it. None where there is no such figure.
         copies: What the copy machine is to this metric: ``"good"`` (it hands back real windows) or
             ``"bad"`` (it hands back no new ones).
         alarm: Values below it, and clearly below the floor, are a sign of copying.
@@ -41,6 +43,7 @@ class Metric:
         then: Takes this metric's number (or interval) out of what ``function`` returns, so that
             several metrics share one costly function.
         smallest: Fewest windows a side for which the number means something.
+        absent: Why there may be no number, as a clause: said where ``function`` gives NaN.
         once: Measured for the first seed only, because ``function`` repeats itself.
         default: Whether an evaluation measures it without being asked.
     """
@@ -53,11 +56,13 @@ class Metric:
     about: str = "likeness"
     needs: tuple[str, ...] = ("real", "synthetic")
     far: float = 0.1
+    ideal: float | None = 0.0
     copies: str = "good"
     alarm: float | None = None
     level: float | None = None
     then: Callable[[Any], float | Interval] | None = None
     smallest: int = 10
+    absent: str = ""
     once: bool = False
     default: bool = True
 

@@ -84,6 +84,7 @@ METRICS = (
         "",
         "How far the correlations between channels are from the real ones.",
         about="channels",
+        absent="no two channels vary",
     ),
     Metric(
         "difference_correlation_error",
@@ -92,6 +93,7 @@ METRICS = (
         "",
         "The same for the steps from one time point to the next.",
         about="channels",
+        absent="no two channels vary",
     ),
     Metric(
         "lagged_correlation_error",
@@ -100,6 +102,7 @@ METRICS = (
         "",
         "The same between each channel and the later values of the others: who leads, who follows.",
         about="channels",
+        absent="no two channels vary",
     ),
     Metric(
         "correlational_score",

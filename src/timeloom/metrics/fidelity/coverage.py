@@ -172,6 +172,7 @@ METRICS = (
         far=0.12,
         then=_precision,
         smallest=100,
+        ideal=1.0,
     ),
     Metric(
         "recall",
@@ -184,6 +185,7 @@ METRICS = (
         far=0.12,
         then=_recall,
         smallest=100,
+        ideal=1.0,
     ),
     Metric(
         "density",
@@ -197,6 +199,7 @@ METRICS = (
         far=0.4,
         then=_density,
         smallest=100,
+        ideal=1.0,
     ),
     Metric(
         "coverage",
@@ -209,5 +212,6 @@ METRICS = (
         far=0.12,
         then=_coverage,
         smallest=100,
+        ideal=1.0,
     ),
 )

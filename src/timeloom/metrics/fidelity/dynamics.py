@@ -206,5 +206,6 @@ METRICS = (
         far=2.0,
         default=False,
         smallest=50,
+        ideal=None,
     ),
 )

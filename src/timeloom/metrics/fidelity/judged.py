@@ -330,6 +330,7 @@ METRICS = (
         needs=("real", "synthetic", "groups", "seed"),
         far=0.15,
         smallest=50,
+        ideal=0.5,
     ),
     Metric(
         "discriminative_score",
@@ -355,5 +356,6 @@ METRICS = (
         far=0.15,
         smallest=500,
         default=False,
+        ideal=0.5,
     ),
 )

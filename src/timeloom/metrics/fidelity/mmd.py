@@ -193,5 +193,6 @@ METRICS = (
         level=0.01,
         then=_p,
         smallest=50,
+        absent="fewer than 20 recordings a side: windows that overlap are no sample",
     ),
 )

@@ -185,6 +185,7 @@ METRICS = (
         far=0.1,
         smallest=100,
         once=True,
+        ideal=None,
     ),
     Metric(
         "predictive_score",
@@ -198,5 +199,6 @@ METRICS = (
         smallest=100,
         once=True,
         default=False,
+        ideal=None,
     ),
 )

@@ -143,6 +143,7 @@ def _row(name: str, field: str, meaning: str, far: float = 0.02) -> Metric:
         about="rules",
         needs=("synthetic", "train", "held_out"),
         far=far,
+        absent="training windows keep no rule of this kind",
         then=lambda found: getattr(found, field),
     )
 

@@ -52,7 +52,7 @@ def two_sample_auc(
     """
     import torch
 
-    from timeloom.nets.random_kernels import random_kernels
+    from timeloom.nets.random_convolutions import random_kernels
 
     x, is_real, fold = both_sides(real, synthetic, groups, seed, folds)
     windows = torch.as_tensor(x).transpose(1, 2).contiguous()
@@ -184,6 +184,7 @@ METRICS = (
         far=0.4,
         alarm=0.45,
         smallest=50,
+        ideal=0.5,
     ),
     Metric(
         "summary_auc",
@@ -196,5 +197,6 @@ METRICS = (
         far=0.4,
         alarm=0.45,
         smallest=50,
+        ideal=0.5,
     ),
 )

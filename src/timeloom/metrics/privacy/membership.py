@@ -146,6 +146,7 @@ METRICS = tuple(
         about="novelty",
         needs=("synthetic", "train", "held_out", "groups", "seed"),
         far=0.1,
+        ideal=0.5,
         copies="bad",
         smallest=50,
         default=function is membership_auc,

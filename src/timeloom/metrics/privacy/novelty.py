@@ -233,6 +233,7 @@ def _row(name: str, field: str, better: str, unit: str, meaning: str, far: float
         about="novelty",
         needs=("synthetic", "train", "held_out"),
         far=far,
+        ideal=1.0 if better == "higher" else 0.0,
         copies="bad",
         then=lambda found: getattr(found, field),
         smallest=10 if unit == "" else 50,
