@@ -261,6 +261,9 @@ def test_a_task_without_labels_or_of_an_unknown_kind_is_refused():
         evaluate_rows(*sides, task="regress")
     with pytest.raises(ValueError, match="'classify' or 'regress'; got 'guess'"):
         evaluate_rows(*sides, task="guess")
+    words = [recorded(40, seed, label="class") for seed in (0, 1, 2)]
+    with pytest.raises(ValueError, match="needs labels that are numbers"):
+        evaluate_rows(*words, task="regress")
 
 
 @pytest.mark.parametrize(
@@ -323,6 +326,63 @@ def test_the_same_file_given_twice_is_said():
     assert "same file given twice" in row.why.replace("was the ", "")
 
 
+def test_a_file_that_stands_for_both_real_and_train_is_said():
+    real, made = recorded(60, 0, label=None), recorded(60, 1, label=None)
+    row = rows_of(real, real, real, WHOLE)["identical_share"]
+    assert row.verdict == "fail" and "the same file stands for both" in row.why
+    blind = {r.metric: r for r in evaluate_rows(real, real, seeds=(0,), metrics=WHOLE)}
+    assert blind["identical_share"].value == 1 and "given twice" in blind["identical_share"].why
+    assert rows_of(real, made, real, WHOLE)["identical_share"].verdict == "pass"
+
+
+def test_labels_that_no_synthetic_window_has_are_said():
+    real, made, train = (recorded(200, seed, label="class") for seed in (0, 1, 2))
+    rows = rows_of(real, made[made.y == "low"], train, ("missing_label_share", "scale_ratio"))
+    row = rows["missing_label_share"]
+    assert row.verdict == "fail" and "the label high" in row.why
+    assert row.value == np.mean(real.y == "high") and row.floor == 0
+    value = [recorded(200, seed) for seed in (0, 1, 2)]
+    value[1] = value[1][value[1].y < 3]
+    assert rows_of(*value, ("missing_label_share",))["missing_label_share"].verdict == "fail"
+
+
+def test_no_label_in_common_is_skipped_with_a_reason():
+    sides = [recorded(120, seed, label="class") for seed in (0, 1, 2)]
+    sides[1] = replace(sides[1], y=np.char.upper(sides[1].y))
+    rows = {row.metric: row for row in evaluate_rows(*sides, seeds=(0,))}
+    assert rows["missing_label_share"].value == 1
+    assert rows["two_sample_auc"].verdict == rows["marginal_distance"].verdict == "skipped"
+
+
+def test_the_spread_of_many_windows_is_that_of_all_their_time_points():
+    walk = np.cumsum(np.random.default_rng(0).standard_normal((30_000, 24, 1)), axis=1)
+    few, many = Windows(walk[:2000]), Windows(walk)
+    assert rows_of(few, many, Windows(-walk[:2000]), WHOLE)["scale_ratio"].value < 1.1
+
+
+def test_a_channel_that_is_hardly_ever_measured_is_left_out_and_named():
+    sides = [recorded(150, seed, label=None) for seed in (0, 1, 2)]
+    for side in sides:
+        side.x[1:, :, 1] = np.nan
+    rows = rows_of(*sides, ("two_sample_auc", "marginal_distance"))
+    assert all("left out: b" in row.why for row in rows.values())
+    assert rows["two_sample_auc"].value is not None
+
+
+@pytest.mark.parametrize("floor", [0.5, 0.62, 0.75, 0.9])
+def test_the_worst_figure_there_is_always_fails(floor):
+    how = {"better": "lower", "far": 0.4, "ideal": 0.5, "worst": 1.0, "spread": 0.2}
+    assert verdict(1.0, floor, 0.5, **how)[0] == "fail"
+    how = {"better": "higher", "far": 0.15, "ideal": 1.0, "worst": 0.0, "spread": 0.3}
+    assert verdict(0.0, 1 - floor, 0.9, **how)[0] == "fail"
+
+
+def test_nobody_must_match_real_data_that_are_better_than_the_ideal():
+    how = {"better": "lower", "far": 0.1, "ideal": 0.5, "copies": "bad"}
+    assert verdict(0.56, 0.42, 0.6, **how)[0] == "warn"
+    assert verdict(0.51, 0.42, 0.6, **how)[0] == "pass"
+
+
 def test_other_units_and_repeated_windows_are_said():
     real, made, train = (recorded(60, seed, label=None) for seed in (0, 1, 2))
     scaled = replace(made, x=made.x * np.array([1000.0, 1.0]))
@@ -358,3 +418,23 @@ def test_only_the_metrics_that_are_named_are_measured():
     assert set(planned(*sides, metrics=names)) == set(names)
     with pytest.raises(ValueError, match="did you mean 'marginal_distance'"):
         evaluate_rows(*sides, metrics=["marginal_distanc"])
+
+
+@pytest.mark.parametrize(
+    ("value", "ideal", "word"),
+    [(0.39, 0.0, "warn"), (0.41, 0.0, "fail"), (0.39, None, "fail"), (0.21, None, "pass")],
+)
+def test_real_data_that_depart_far_from_the_ideal_excuse_as_much(value, ideal, word):
+    assert verdict(value, 0.2, 0.05, better="lower", far=0.15, ideal=ideal)[0] == word
+
+
+def test_what_meets_the_ideal_passes_whatever_the_floor_does():
+    how = {"better": "lower", "far": 0.1, "copies": "bad", "spread": 0.2}
+    assert verdict(0.51, 0.55, 0.7, ideal=0.5, **how)[0] == "pass"
+    assert verdict(0.54, 0.55, 0.7, ideal=0.5, **how)[0] == "warn"
+
+
+def test_an_auc_below_guessing_alarms_only_below_all_that_real_data_scored():
+    how = {"better": "lower", "far": 0.4, "alarm": 0.45, "ideal": 0.5}
+    assert verdict(0.2, 0.6, 0.5, lowest=0.4, **how)[0] == "fail"
+    assert verdict(0.38, 0.6, 0.5, lowest=0.4, **how)[0] == "pass"

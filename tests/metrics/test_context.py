@@ -238,3 +238,15 @@ def test_halves_of_real_data_are_near_zero_without_the_bias(data_folder: Path, c
     assert abs(found.infinite.value) < min(0.5 * found.raw, 0.02)
     damped = x[rows[count:]] * 0.5 + 0.5 * train.mean(axis=(0, 1))
     assert context_distance(x[rows[:count]], damped, train).infinite.low > 0.15
+
+
+def test_mean_and_spread_come_back_from_disk_in_double(monkeypatch, own_cache):
+    train = 1e9 + 10 * waves(40, 0)
+    kept = encoder_for(train, steps=2)
+    monkeypatch.setattr(encoder_cache, "_encoders", {})
+    again = encoder_for(train, steps=2)
+    assert again is not kept and len(list(own_cache.iterdir())) == 1
+    for name in ("center", "spread"):
+        one, other = getattr(kept, name).numpy(), getattr(again, name).numpy()
+        assert other.dtype == np.float64
+        np.testing.assert_array_equal(one, other)

@@ -189,6 +189,11 @@ def test_what_is_inflated_says_so():
         assert metric.about in ABOUT
         for word in ("Formula:", "Range", "better", "Unit:", "Smallest", "Source:"):
             assert word in metric.function.__doc__, (metric.name, word)
+        words = {1: "one event", 5: "five events", 100: "a hundred normal points"}
+        said = " ".join(metric.function.__doc__.split())
+        assert f"Smallest sensible sample: {words[metric.smallest]}" in said, metric.name
+        assert (metric.smallest == 100) == (metric.name in d.NO_EVENT)
+        assert metric.ideal == (1.0 if metric.better == "higher" else 0.0)
 
 
 # --- runs and events ---------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import pytest
 
 from timeloom.evaluation.detection import CONSTANT, RANDOM, evaluate_scores
 from timeloom.evaluation.scored import blocks
-from timeloom.metrics.detection import INFLATED, METRICS, Threshold, fit_threshold
+from timeloom.metrics.detection import INFLATED, METRICS, NO_EVENT, Threshold, fit_threshold
 from timeloom.metrics.record import Record
 
 NAMES = [metric.name for metric in METRICS]
@@ -101,7 +101,7 @@ def test_the_random_row_is_at_chance():
 
 
 def test_several_recordings_are_averaged_and_those_that_cannot_be_scored_are_named():
-    made = {f"pump {seed}": recording(seed, n=1200) for seed in range(6)}
+    made = {f"pump {seed}": recording(seed, n=1300) for seed in range(6)}
     labels = {name: pair[0] for name, pair in made.items()}
     scores = {name: pair[1] for name, pair in made.items()}
     labels["quiet"], scores["quiet"] = np.zeros(500), np.random.default_rng(0).random(500)
@@ -117,7 +117,7 @@ def test_several_recordings_are_averaged_and_those_that_cannot_be_scored_are_nam
 
 
 def test_what_cannot_be_measured_is_skipped_with_the_reason():
-    labels, scores = recording(0, n=800)
+    labels, scores = recording(0, n=2300)
     no_limit = rows(evaluate_scores(labels, scores), "")
     assert no_limit["auc_pr"].verdict != "skipped"
     assert no_limit["point_f1"].verdict == "skipped"
@@ -133,6 +133,60 @@ def test_what_cannot_be_measured_is_skipped_with_the_reason():
     high = evaluate_scores(labels, scores, threshold=9.0)
     assert "never found" in rows(high, "")["time_to_detect"].why
     assert "plain number" in rows(high, "")["point_f1"].why
+
+
+def smallest(wanted):
+    return {metric.name for metric in METRICS if metric.smallest == wanted}
+
+
+def test_fewer_events_than_a_metric_needs_are_skipped_with_the_reason_never_a_number():
+    how = {"threshold": normal_threshold(), "step_seconds": 60, "first": 10_000}
+    for n, events in ((690, 1), (1200, 2), (1300, 3), (2200, 4), (2300, 5)):
+        found = evaluate_scores(*recording(0, n=n), **how)
+        for record in found:
+            metric = METRICS[NAMES.index(record.metric)]
+            assert record.settings["step_seconds"] == 60
+            assert record.sizes["events"] == events
+            if record.metric in NO_EVENT or events >= metric.smallest:
+                assert record.value is not None, (record.metric, events)
+                continue
+            assert (record.verdict, record.value, record.low) == ("skipped", None, None)
+            many = "" if events == 1 else "s"
+            needed = f"{events} event{many}, fewer than the {metric.smallest} that this metric"
+            assert record.why.startswith(needed), record.why
+
+
+def test_three_events_give_ranks_and_points_but_nothing_about_whole_events():
+    found = rows(evaluate_scores(*recording(0, n=1300), threshold=0.95), "")
+    for name in ("vus_pr", "vus_roc", "auc_pr", "auc_roc", "point_f1", "best_f1", "range_f1"):
+        assert found[name].value is not None, name
+    few = {"events_found", "event_f1", "time_to_detect"}
+    few |= {"affiliation_f1", "affiliation_normalised"}
+    assert smallest(5) == few
+    for name in few:
+        assert found[name].why.startswith("3 events, fewer than the 5 that this metric needs.")
+
+
+def test_events_are_counted_over_all_recordings():
+    made = [recording(seed, n=690) for seed in range(5)]
+    labels = {f"pump {place}": pair[0] for place, pair in enumerate(made)}
+    scores = {f"pump {place}": pair[1] for place, pair in enumerate(made)}
+    found = rows(evaluate_scores(labels, scores, threshold=0.95), "")
+    assert found["events_found"].sizes["events"] == 5
+    assert found["events_found"].value is not None
+    assert found["vus_pr"].value is not None
+
+
+def test_false_alarms_need_a_hundred_normal_points():
+    assert smallest(100) == set(NO_EVENT)
+    rng = np.random.default_rng(0)
+    for n in (99, 100):
+        how = {"threshold": 0.9, "step_seconds": 60}
+        found = rows(evaluate_scores(np.zeros(n, dtype=int), rng.random(n), **how), "")
+        for name in NO_EVENT:
+            assert (found[name].value is None) == (n < 100)
+            said = "99 normal points, fewer than the 100 that this metric needs."
+            assert found[name].why.startswith(said) == (n < 100)
 
 
 def test_a_threshold_that_saw_the_scored_points_is_refused_unless_it_is_called_an_oracle():
@@ -184,5 +238,5 @@ def test_figures_repeat_themselves(good):
 
 
 def test_a_threshold_taken_from_elsewhere_needs_no_span():
-    labels, scores = recording(0, n=1200)
+    labels, scores = recording(0, n=1300)
     assert rows(evaluate_scores(labels, scores, threshold=Threshold(0.9)), "")["point_f1"].value

@@ -105,3 +105,12 @@ def test_the_dtw_distance_is_the_mean_over_pairs_and_copies_score_zero():
     assert found == pytest.approx(dtw(one, other).mean(), rel=1e-5)
     assert dynamics.dtw_distance(real, real) == pytest.approx(0, abs=1e-3)
     assert np.isfinite(dynamics.dtw_distance(with_gaps(real), with_gaps(synthetic)))
+
+
+def test_the_dtw_distance_looks_at_rows_from_all_over_the_sets(monkeypatch):
+    monkeypatch.setattr(dynamics, "PAIRS", 5)
+    real, synthetic = waves(21, 0), waves(17, 1)
+    center, scale = real.mean(axis=(0, 1)), real.std(axis=(0, 1))
+    one, other = ((x[[0, 4, 8, 12, 16]] - center) / scale for x in (real, synthetic))
+    found = dynamics.dtw_distance(real, synthetic)
+    assert found == pytest.approx(dtw(one, other).mean(), rel=1e-5)

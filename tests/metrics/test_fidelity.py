@@ -111,3 +111,24 @@ def test_every_metric_of_these_files_gives_a_number():
     for name in METRICS:
         found = measure(name, waves(40, 0), waves(40, 1))
         assert np.isfinite(found.value if isinstance(found, Interval) else found), name
+
+
+def test_a_channel_that_wobbles_by_rounding_is_only_shifted():
+    x = waves(20, 0)
+    x[..., 1] = 1e6 + 1e-7 * np.sign(x[..., 1])
+    made = x.copy()
+    made[..., 1] += 0.5
+    np.testing.assert_allclose(standardise(made, by=x)[0][..., 1], 0.5, atol=1e-3)
+    np.testing.assert_array_equal(np.abs(standardise(x, by=x)[0][..., 1]) < 1e-3, True)
+
+
+def test_scaling_changes_no_set_and_is_that_of_the_plain_formula():
+    x, made = with_gaps(waves(20, 0)) + 1e5, waves(9, 1).astype(np.float32)
+    before = x.copy(), made.copy()
+    center, spread = np.nanmean(x, axis=(0, 1)), np.nanstd(x, axis=(0, 1))
+    for one, scaled in zip((x, made), standardise(x, made, by=x), strict=True):
+        plain = np.nan_to_num((one.astype(np.float64) - center) / spread)
+        assert scaled.dtype == np.float32
+        np.testing.assert_allclose(scaled, plain, rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(x, before[0])
+    np.testing.assert_array_equal(made, before[1])

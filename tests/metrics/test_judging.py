@@ -122,3 +122,24 @@ def test_each_random_convolution_gives_its_largest_its_mean_and_its_share_above(
         naive.append(np.concatenate([response.max(axis=1), response.mean(axis=1), above]))
     found = see.read(by[:4])[:, : 3 * len(weight)].numpy()
     np.testing.assert_allclose(found, np.array(naive), atol=1e-10)
+
+
+@pytest.mark.parametrize("size", [1e5, 1e8, 1e12])
+def test_a_ridge_reads_windows_far_beyond_the_real_ones_without_a_crash(size):
+    how = Training("kernels", kernels=60)
+    (x, y), (check, told), (test, _) = (waves(200, s) for s in (0, 1, 2))
+    # Few windows and many features: the system has no solution but for the ridge.
+    see = represent(how, standardise(check, by=check)[0], 0)
+    far, choose, tried = (see(one) for one in standardise(size * x[:40], check, test, by=check))
+    fitted = fit_judge(how, (far, y[:40]), (choose, told), classes=2, seed=0)
+    assert np.isfinite(fitted.read(tried)).all()
+
+
+def test_where_no_ridge_can_be_solved_the_mean_label_is_said(monkeypatch):
+    def refuse(_):
+        raise np.linalg.LinAlgError
+
+    monkeypatch.setattr("scipy.linalg.cho_factor", refuse)
+    fitted, said, _ = judged(Training("kernels", kernels=30), classes=None)
+    assert fitted.chosen == np.inf
+    np.testing.assert_allclose(said, waves(200, 0)[1].mean())

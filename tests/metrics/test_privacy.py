@@ -263,3 +263,10 @@ def test_no_row_fails_unseen_real_windows(engines):
     found = evaluate_rows(real, fresh, train, seeds=(0, 1), limit=300, metrics=NAMES)
     verdicts = {row.metric: row.verdict for row in found}
     assert set(verdicts) == set(NAMES) and "fail" not in verdicts.values(), verdicts
+
+
+def test_shares_of_near_copies_ask_for_a_hundred_windows_and_other_rows_for_what_they_did():
+    smallest = {metric.name: metric.smallest for metric in privacy.METRICS}
+    assert smallest["near_copy_share"] == smallest["shifted_copy_share"] == 100
+    assert smallest["nearest_neighbour_ratio"] == smallest["shifted_neighbour_ratio"] == 10
+    assert smallest["authenticity"] == smallest["memorised_share"] == 50

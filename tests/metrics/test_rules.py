@@ -1,5 +1,7 @@
 """Are the rules found that real windows keep, and those that break them?"""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -219,3 +221,15 @@ def test_weather_has_its_identity_and_shuffled_channels_break_it():
     rng = np.random.default_rng(0)
     shuffled = np.stack([rng.permutation(other.x[:, :, c]) for c in range(21)], axis=2)
     assert rules_broken(shuffled, train.x, other.x).identities > 0.5
+
+
+def test_a_rule_turns_no_channel_but_its_own_into_double():
+    train = plant()[0].astype(np.float32)[:, :, [*range(10), *[9] * 190]]
+    rule = next(rule for rule in learn_rules(plant()[0]) if rule.kind == "order")
+    tracemalloc.start()
+    miss = rule.miss(train)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.2 * train.nbytes
+    low, high = (train[:, :, c].astype(np.float64) for c in rule.channels)
+    np.testing.assert_allclose(miss, low - high, atol=1e-12)

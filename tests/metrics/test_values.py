@@ -103,3 +103,16 @@ def test_half_the_amplitude_is_half_the_spread():
     x = waves(60, 0)
     assert values.spread_error(x, 0.5 * x) == pytest.approx(np.log(2))
     assert values.spread_error(x, 2 * x) == pytest.approx(np.log(2))
+
+
+def test_a_channel_that_wobbles_by_rounding_is_no_unit():
+    wobble = 1e-7 * np.random.default_rng(0).choice([-1.0, 1.0], (2, 30, 8, 1))
+    real, synthetic = 1e6 + wobble
+    assert values.marginal_distance(real, synthetic) == 0
+    assert values.marginal_distance(real, synthetic + 5) == 1
+
+
+def test_mdd_is_beyond_two_where_values_at_a_time_span_little_of_the_range():
+    rng = np.random.default_rng(0)
+    real = rng.random((50, 2, 1)) * np.array([1.0, 0.01])[:, None]
+    assert values.mdd(real, real + 100) > 50  # none is in the range: 1 over the share, about .01

@@ -119,3 +119,10 @@ def test_too_little_to_learn_from_is_said():
     empty[:, 1] = torch.nan
     with pytest.raises(ValueError, match=r"channels \[1\] hold no measured value"):
         fit_encoder(empty)
+
+
+def test_a_small_spread_on_a_high_level_is_read_like_the_same_windows_at_zero():
+    x = waves(40, 0).double()
+    one, other = fit_encoder(x, steps=4), fit_encoder(1e9 + 10 * x, steps=4)
+    assert other.center.dtype == other.spread.dtype == torch.float64
+    torch.testing.assert_close(other.encode(1e9 + 10 * x), one.encode(x), rtol=1e-3, atol=1e-3)

@@ -124,3 +124,12 @@ def test_a_rule_of_the_training_windows_and_how_often_it_is_broken():
 def test_data_without_rules_are_said_to_have_none():
     found = table(smooth(0), smooth(1), smooth(2))
     assert found.rows == [] and "No rule was found" in found.text
+
+
+def test_a_rule_that_held_out_windows_break_is_not_listed():
+    real, train, synthetic = (smooth(i) for i in range(3))
+    for side in (real, train, synthetic):
+        side.x[:, :, 2] = side.x[:, :, 0] + side.x[:, :, 1]
+    assert any(row["kind"] == "identity" for row in table(real, synthetic, train).rows)
+    real.x[:, :, 2] += 3
+    assert not any(row["kind"] == "identity" for row in table(real, synthetic, train).rows)

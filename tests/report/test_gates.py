@@ -70,3 +70,9 @@ def test_a_report_answers_for_its_gates_itself():
     assert len(report.failed_gates(["tstr_auroc>=0.9", "no-fail"])) == 2
     with pytest.raises(ValueError, match="got 'tstr_auroc'"):
         report.failed_gates(["tstr_auroc"])
+
+
+def test_no_fail_does_not_hold_where_nothing_was_measured():
+    for records in (RECORDS[2:], []):
+        (line,) = failed_gates(records, [parse_gate("no-fail")])
+        assert line.endswith("does not hold: nothing was measured: every row was skipped")

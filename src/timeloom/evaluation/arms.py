@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timeloom.data.windows import Windows
+from timeloom.evaluation.gaussian import gaussian_like
 from timeloom.metrics.discriminator import folds_by_group
 
 __all__ = [
@@ -194,8 +195,10 @@ def deal(
     pair: list[Part | None] = [None, None]
     if has_floor:
         pair = [_draw(real, bins[0], groups[0], half, counts, rng) for half in split]
-    drawn = _same_gaps(_gaussian(parts[2], rng), parts[0])
-    return Arms(parts[0], _same_gaps(parts[1], parts[0]), parts[2], drawn, pair[0], pair[1])
+    size = len(parts[2].x)
+    drawn = Part(gaussian_like(parts[2].x, size, rng), np.arange(size), parts[2].y)
+    synthetic, gaussian = (_same_gaps(part, parts[0]) for part in (parts[1], drawn))
+    return Arms(parts[0], synthetic, parts[2], gaussian, pair[0], pair[1])
 
 
 def equalise(sides: list[Windows], task: str | None, *, limit: int, seed: int) -> list[Windows]:
@@ -237,21 +240,6 @@ def _rows(bins: Array, among: Array, counts: Array, rng: np.random.Generator) ->
         if count
     ]
     return np.concatenate(chosen) if chosen else np.empty(0, dtype=int)
-
-
-def _gaussian(train: Part, rng: np.random.Generator) -> Part:
-    """As many windows from the Gaussian of all time points and channels of ``train``.
-
-    A mixture of the centred training windows with standard normal weights has exactly their
-    covariance, singular or not, and needs no matrix of (time x channel) squared.
-    """
-    flat = train.x.reshape(len(train.x), -1).astype(np.float64)
-    known = ~np.isnan(flat)
-    center = np.where(known, flat, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    centred = np.where(known, flat - center, 0)
-    weights = rng.standard_normal((len(flat), len(flat))) / np.sqrt(max(len(flat) - 1, 1))
-    drawn = (center + weights @ centred).reshape(train.x.shape).astype(train.x.dtype)
-    return Part(drawn, np.arange(len(drawn)), train.y)
 
 
 def _same_gaps(synthetic: Part, real: Part) -> Part:

@@ -34,6 +34,7 @@ class Case:
         limit: Windows a side and seed at most.
         notes: Sentences for every record.
         blind: Whether the real training windows are unknown.
+        whole: All held-out real windows, half of which ``reference`` took where ``blind``.
     """
 
     real: Windows
@@ -46,6 +47,7 @@ class Case:
     limit: int
     notes: tuple[str, ...]
     blind: bool
+    whole: Windows | None = None
 
     def skipped(self, metric: Metric, why: str) -> Record:
         """The record of a metric that was not measured."""
@@ -90,6 +92,7 @@ class Case:
                 better=metric.better,
                 far=metric.far,
                 ideal=metric.ideal,
+                worst=metric.bound,
                 small=small,
                 spread=_spread(per_seed.get("floor", [])),
                 copies=metric.copies,

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import timeloom
 from timeloom.evaluation.scored import Track, intervals, tracks
-from timeloom.metrics.detection import INFLATED, METRICS, ORACLE, Threshold
+from timeloom.metrics.detection import INFLATED, METRICS, NO_EVENT, ORACLE, Threshold
 from timeloom.metrics.metric import Interval, Metric
 from timeloom.metrics.record import Record
 
@@ -22,8 +22,6 @@ Array = NDArray[Any]
 RANDOM, CONSTANT = "random score", "constant score"
 # What a user acts on: to be read together, for each alone is won by no alarm or by an endless one.
 FACTS = ("events_found", "time_to_detect", "false_alarms_per_day", "false_time_share")
-# What can be measured without an event.
-NO_EVENT = ("false_alarms_per_day", "false_time_share")
 WITH_OTHERS = "read it together with false alarms and events found"
 WINDOW = 100
 WHY_REFERENCE = {
@@ -69,6 +67,9 @@ def evaluate_scores(
     it and the worse end of its interval are clearly beyond, else "warn". Never "pass" for
     point-adjusted figures, for a threshold that saw the labels, and where the constant score does
     as well.
+
+    A metric is skipped, for all three rows and with the reason, where the recordings together
+    hold fewer events (for the two of false alarms: normal points) than its ``smallest``.
 
     Args:
         labels: (time,), 0 or 1; or one such array per recording, by name.
@@ -180,7 +181,7 @@ def _fields(
 
 
 def _measurable(case: _Case, metric: Metric) -> tuple[list[Track], str]:
-    """The recordings that this metric can be measured on, or why there is none."""
+    """The recordings that this metric can be measured on, and why it is not, if so."""
     if "step_seconds" in metric.needs and case.given["step_seconds"] is None:
         return [], "the time between points is not known; give step_seconds=."
     if "flags" in metric.needs and any(one.flags is None for one in case.tracks):
@@ -196,9 +197,21 @@ def _measurable(case: _Case, metric: Metric) -> tuple[list[Track], str]:
         if not one.labels.all() and (one.labels.any() or metric.name in NO_EVENT)
     ]
     if measured:
-        return measured, ""
+        return measured, _too_few(metric, measured)
     only = "abnormal" if case.tracks[0].labels.any() else "normal: there is no event"
     return [], f"one class only, all points are {only}."
+
+
+def _too_few(metric: Metric, measured: list[Track]) -> str:
+    """Why the recordings together are too small a sample for this metric; empty where not."""
+    if metric.name in NO_EVENT:
+        what, count = "normal point", sum(int((~one.labels).sum()) for one in measured)
+    else:
+        what, count = "event", sum(one.events for one in measured)
+    if count >= metric.smallest:
+        return ""
+    many = "" if count == 1 else "s"
+    return f"{count} {what}{many}, fewer than the {metric.smallest} that this metric needs."
 
 
 def _figures(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timeloom.data.windows import Windows
+from timeloom.evaluation.gaussian import draws
 
 __all__ = ["RIVALS", "Rival", "copy_machine", "gaussian", "jitter", "real_half"]
 
@@ -71,23 +72,23 @@ def gaussian(train: Windows, real: Windows, *, count: int, seed: int) -> Sides:
     from timeloom.evaluation.arms import guess_task
 
     rng = np.random.default_rng([seed, 7102])
-    flat = train.x.reshape(len(train), -1).astype(np.float64)
+    flat = train.x.reshape(len(train), int(np.prod(train.shape))).astype(np.float64)
     known = ~np.isnan(flat)
     center = np.where(known, flat, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     flat = np.where(known, flat, center)
     y = None
     if train.y is None:
-        drawn = center + _spread(flat - center, count, rng)
+        drawn = center + draws(flat - center, count, rng)
     elif guess_task(train.y) == "classify":
         classes, which = np.unique(train.y, return_inverse=True)
         means = np.stack([flat[which == k].mean(axis=0) for k in range(len(classes))])
         chosen = rng.choice(which, count)
-        drawn = means[chosen] + _spread(flat - means[which], count, rng)
+        drawn = means[chosen] + draws(flat - means[which], count, rng)
         y = classes[chosen]
     else:
         value = np.asarray(train.y, dtype=np.float64)
         joint = np.column_stack([flat, value])
-        drawn = joint.mean(axis=0) + _spread(joint - joint.mean(axis=0), count, rng)
+        drawn = joint.mean(axis=0) + draws(joint - joint.mean(axis=0), count, rng)
         drawn, y = drawn[:, :-1], np.clip(drawn[:, -1], value.min(), value.max())
     x = drawn.reshape(count, *train.shape).astype(train.x.dtype)
     return real, _with(train, x, y)
@@ -122,16 +123,6 @@ RIVALS = {
 def _some(windows: Windows, count: int, seed: int) -> Array:
     rng = np.random.default_rng([seed, 7100])
     return rng.permutation(len(windows))[:count]
-
-
-def _spread(centred: Array, count: int, rng: np.random.Generator) -> Array:
-    """(count, dimension) draws of mean zero with the covariance of ``centred``, singular or not."""
-    scale = np.sqrt(max(len(centred) - 1, 1))
-    if len(centred) <= centred.shape[1]:
-        return rng.standard_normal((count, len(centred))) @ centred / scale
-    values, vectors = np.linalg.eigh(centred.T @ centred)
-    root = vectors * (np.sqrt(np.maximum(values, 0)) / scale)
-    return rng.standard_normal((count, len(values))) @ root.T
 
 
 def _with(like: Windows, x: Array, y: Array | None, cut: bool = False) -> Windows:

@@ -1,6 +1,7 @@
 """Every metric over the seeds, beside its floor and the copy machine: one record after another."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from time import perf_counter
 from typing import Any
@@ -12,7 +13,7 @@ from timeloom.data.windows import Windows
 from timeloom.evaluation.arms import FOLDS, Arms, Part, check, deal, guess_task, halves
 from timeloom.evaluation.case import Case
 from timeloom.evaluation.labelled import labelled_names, labelled_rows
-from timeloom.evaluation.whole import WHOLE, whole_rows
+from timeloom.evaluation.whole import WHOLE, whole_metrics, whole_rows
 from timeloom.metrics import fidelity, privacy
 from timeloom.metrics.metric import ABOUT, Interval, Metric
 from timeloom.metrics.record import Record
@@ -22,6 +23,8 @@ __all__ = ["evaluate_rows", "known_metrics", "planned"]
 Array = NDArray[Any]
 
 TASKS = ("classify", "regress")
+VALUES = 20_000_000  # of a side and seed: six sides of three seeds are held at a time
+FEWEST_DRAWN = 200  # windows a side that are drawn however large they are
 SIDES = ("value", "floor", "copy", "gaussian")
 WHY_NO_REFERENCE = (
     "the training windows were not given, so nobody can say whether the synthetic windows are "
@@ -62,7 +65,12 @@ def evaluate_rows(
     if not len(seeds) or limit < 1:
         raise ValueError(f"at least one seed and a positive limit; got {seeds} and {limit}.")
     notes = []
-    blind = reference is None
+    blind, whole = reference is None, real
+    guess_task(*[y for y in (real.y, synthetic.y) if y is not None])
+    most = max(FEWEST_DRAWN, VALUES // max(int(np.prod(real.shape)), 1))
+    if limit > most:
+        limit = most
+        notes.append(f"at most {most} windows a side were drawn: each holds many values")
     if reference is None:
         first, second = halves(real, 0)
         real, reference = real[second], real[first]
@@ -70,7 +78,10 @@ def evaluate_rows(
     known = [real.y, synthetic.y, reference.y]
     if task is not None and any(y is None for y in known):
         raise ValueError(f"task={task!r} needs labels on every side; leave task out or add them.")
-    task = task or guess_task(*known)
+    guessed = guess_task(*known)
+    if task == "regress" and any(y is not None and y.dtype.kind not in "biuf" for y in known):
+        raise ValueError("task='regress' needs labels that are numbers; these are words.")
+    task = task or guessed
     gaps = float(np.isnan(real.x).mean()) if len(real) else 0.0
     if gaps:
         notes.append(
@@ -78,7 +89,17 @@ def evaluate_rows(
             "and judges see the channel's mean there"
         )
     case = Case(
-        real, synthetic, reference, task, tuple(seeds), method, data, limit, tuple(notes), blind
+        real,
+        synthetic,
+        reference,
+        task,
+        tuple(seeds),
+        method,
+        data,
+        limit,
+        tuple(notes),
+        blind,
+        whole,
     )
     return _rows(case, metrics)
 
@@ -100,7 +121,7 @@ def planned(
     """The metrics that ``evaluate_rows`` will yield, in order, so that progress can be shown."""
     sides = [side for side in (real, synthetic, reference) if side is not None]
     task = task or guess_task(*[side.y for side in sides])
-    names = [m.name for m in (*WHOLE, *_drawn(metrics))]
+    names = [m.name for m in (*whole_metrics(task), *_drawn(metrics))]
     return tuple(n for n in (*names, *labelled_names(task)) if metrics is None or n in metrics)
 
 
@@ -124,7 +145,23 @@ def _check_names(names: Sequence[str] | None) -> None:
 
 
 def _rows(case: Case, names: Sequence[str] | None) -> Iterator[Record]:
-    arms = [
+    yield from (row for row in whole_rows(case) if names is None or row.metric in names)
+    arms = _dealt(case)
+    empty = _unmeasured(arms)
+    if empty.any() and not empty.all():
+        # Some channel is measured so seldom that a draw holds no value of it: judges cannot see it.
+        case = _without(case, empty)
+        arms = _dealt(case)
+    known: dict[Any, Any] = {}
+    for metric in _drawn(names):
+        yield _row(case, metric, arms, known)
+    if names is None or set(names) & set(labelled_names(case.task)):
+        rows = labelled_rows(case, arms)
+        yield from (row for row in rows if names is None or row.metric in names)
+
+
+def _dealt(case: Case) -> list[Arms]:
+    return [
         deal(
             case.real,
             case.synthetic,
@@ -135,13 +172,35 @@ def _rows(case: Case, names: Sequence[str] | None) -> Iterator[Record]:
         )
         for seed in case.seeds
     ]
-    yield from (row for row in whole_rows(case) if names is None or row.metric in names)
-    known: dict[Any, Any] = {}
-    for metric in _drawn(names):
-        yield _row(case, metric, arms, known)
-    if names is None or set(names) & set(labelled_names(case.task)):
-        rows = labelled_rows(case, arms)
-        yield from (row for row in rows if names is None or row.metric in names)
+
+
+def _unmeasured(arms: list[Arms]) -> Array:
+    """(channel,) whether some side of some seed holds no value of a channel."""
+    parts = [
+        part for one in arms for part in (one.real, one.synthetic, one.copy, one.first, one.second)
+    ]
+    return np.any(
+        [np.isnan(part.x).all(axis=(0, 1)) for part in parts if part is not None and len(part.x)]
+        or [np.zeros(arms[0].real.x.shape[2], dtype=bool)],
+        axis=0,
+    )
+
+
+def _without(case: Case, empty: Array) -> Case:
+    """The same evaluation of the other channels, which says so."""
+    kept = np.flatnonzero(~empty)
+    names = ", ".join(name for name, gone in zip(case.real.channels, empty, strict=True) if gone)
+
+    def some(side: Windows) -> Windows:
+        return replace(side, x=side.x[:, :, kept], channels=tuple(side.channels[c] for c in kept))
+
+    return replace(
+        case,
+        real=some(case.real),
+        synthetic=some(case.synthetic),
+        reference=some(case.reference),
+        notes=(*case.notes, f"measured too seldom to be drawn, and left out: {names}"),
+    )
 
 
 def _row(case: Case, metric: Metric, arms: list[Arms], known: dict[Any, float]) -> Record:

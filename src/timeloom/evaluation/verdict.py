@@ -4,6 +4,7 @@ import math
 
 __all__ = ["level_verdict", "verdict"]
 
+NEARLY = 0.9  # of the way from real data to the worst there is has failed, however noisy
 CANNOT_TELL = 3  # spreads of the floor within which a departure is what real data show as well
 
 
@@ -15,6 +16,7 @@ def verdict(
     better: str,
     far: float,
     ideal: float | None = None,
+    worst: float | None = None,
     small: float | None = None,
     spread: float = 0.0,
     copies: str = "good",
@@ -30,7 +32,7 @@ def verdict(
     * warn: worse than that, yet by no more than ``far``, three spreads, or what the mark itself is
       worse than the ideal (real data that differ much prove little); or no worse than that
       where two spreads reach ``far``, so that real data themselves cannot tell good from bad,
-      unless the better of floor and copy machine is met as well.
+      unless the better of floor and copy machine, or the ideal, is met as well.
     * fail: worse still; or below ``alarm`` and clearly below all that real data scored, which is a
       sign of copies.
     * skipped: there is no value or no mark.
@@ -42,6 +44,7 @@ def verdict(
         better: ``"lower"`` or ``"higher"``.
         far: A departure that has failed, in the unit of ``value``.
         ideal: What a perfect set of infinite size would score; None where nobody knows.
+        worst: The worst figure there is, which must fail; None where there is none.
         small: A departure too small to matter; a fifth of ``far`` where None.
         spread: Standard deviation of the floor: over seeds, or of its own interval if larger.
         copies: ``"good"`` or ``"bad"``.
@@ -58,11 +61,17 @@ def verdict(
     marks = [sign * mark for mark in marks if math.isfinite(mark)]
     if not marks or not math.isfinite(value):
         return "skipped", "there is no figure of real data to compare with."
+    if ideal is not None:
+        # Real data that score better than the ideal do so by luck; nobody must match that.
+        marks = [max(mark, sign * ideal) for mark in marks]
     mark, best = sign * max(marks), sign * min(marks)
     least = far / 5 if small is None else small
     small = min(max(2 * spread, least), far)
     own = 0.0 if ideal is None else sign * (mark - ideal)
     beyond = max(far, CANNOT_TELL * spread, own)
+    if worst is not None:
+        beyond = min(beyond, NEARLY * abs(worst - mark))
+        small = min(small, beyond)
     worse = sign * (value - mark)
     lowest = floor if lowest is None else lowest
     if alarm is not None and value < min(alarm, lowest - far / 10):
@@ -75,6 +84,7 @@ def verdict(
     if abs(worse) < 5e-4 * max(abs(mark), 1e-3):
         side = f"as good as {name} ({mark:.3g})"
     met = len(marks) > 1 and sign * (value - best) <= least
+    met = met or (ideal is not None and sign * (value - ideal) <= least)
     if 2 * spread >= far and worse <= beyond and not met:
         return "warn", (
             f"{value:.3g} is {side}; yet real data vary too much between recordings (two spreads "

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from timeloom.metrics.moments import FLAT
 from timeloom.nets.judge import Judge
 
 __all__ = ["Groups", "both_sides", "folds_by_group", "standardise", "train_discriminator"]
@@ -23,7 +24,8 @@ def standardise(*sets: Array, by: Array) -> tuple[Array, ...]:
     Args:
         sets: Each (window, time, channel), in the units of ``by``. NaN = not measured.
         by: (window, time, channel) whose mean becomes 0 and whose standard deviation becomes 1. A
-            channel that is constant there is only shifted.
+            channel that is constant there, or moves by no more than rounding (a standard deviation
+            of at most 1e-9 of the mean), is only shifted.
 
     Returns:
         ``sets`` as float32 without NaN.
@@ -36,10 +38,17 @@ def standardise(*sets: Array, by: Array) -> tuple[Array, ...]:
     if len(empty):
         raise ValueError(f"channels {empty.tolist()} hold no measured value. Leave them out.")
     center = np.nanmean(flat, axis=0)
-    constant = np.nanmax(flat, axis=0) == np.nanmin(flat, axis=0)
-    spread = np.where(constant, 1.0, np.nanstd(flat, axis=0))
-    scaled = (np.nan_to_num((one - center) / spread) for one in sets)
-    return tuple(one.astype(np.float32) for one in scaled)
+    spread = np.nanstd(flat, axis=0)
+    del flat  # may be as large as all sets, in double
+    spread = np.where(spread <= FLAT * np.abs(center), 1.0, spread)
+    return tuple(_scaled(one, center, spread) for one in sets)
+
+
+def _scaled(x: Array, center: Array, spread: Array) -> Array:
+    """In double, for levels far above the spread, but with one copy in double at a time."""
+    wide = np.subtract(x, center, dtype=np.float64)
+    wide /= spread
+    return np.nan_to_num(wide, copy=False).astype(np.float32)
 
 
 def folds_by_group(groups: Array | None, count: int, folds: int, seed: int) -> Array:

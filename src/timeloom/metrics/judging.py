@@ -30,7 +30,7 @@ RATE = 2e-3  # Adam's; Source: the judges of Diff-MTS (arXiv 2407.11501)
 FOLDS = 5  # one of them is for choosing the epoch
 JUDGES = ("resnet", "gru", "kernels")
 NETS = {"resnet": ResNet, "gru": GRUReader}
-STRENGTHS = np.logspace(-4, 3, 8)  # of the ridge, per training window
+STRENGTHS = np.logspace(-4, 3, 8)  # of the ridge, per training window; see _fit_ridge
 SHARPNESS = np.logspace(0, 2, 9)  # of class probabilities made from a ridge's outputs
 
 
@@ -162,7 +162,12 @@ def _fit_ridge(
     classes: int | None,
     seed: int,
 ) -> Fitted:
-    """Ridge regression of values, or of one indicator per class; ``how`` and ``seed`` unused."""
+    """Ridge regression of values, or of one indicator per class; ``how`` and ``seed`` unused.
+
+    Strengths are multiples of the features' mean variance where that is above 1, as it is of
+    windows far beyond the real ones that features are standardised by: beside 1e16 a fixed strength
+    would be lost in rounding. Where no system can be solved the mean label is said.
+    """
     from scipy.linalg import cho_factor, cho_solve
 
     x, check = (one[0].double().numpy() for one in (learn, choose))
@@ -173,13 +178,18 @@ def _fit_ridge(
     middle, level = x.mean(axis=0), told.mean(axis=0)
     x, told = x - middle, told - level
     gram, pull = x.T @ x, x.T @ told
-    found = []
+    unit = max(1.0, float(np.trace(gram)) / (len(gram) * len(x))) * len(x)
+    found: list[tuple[float, float, Array]] = []
     for strength in STRENGTHS:
-        solver = cho_factor(gram + strength * len(x) * np.eye(len(gram)))
+        try:
+            solver = cho_factor(gram + strength * unit * np.eye(len(gram)))
+        except np.linalg.LinAlgError:
+            continue
         weight = cho_solve(solver, pull)
         error = float(np.mean(((check - middle) @ weight + level - check_told) ** 2))
         found.append((error, strength, weight))
-    _, strength, weight = min(found, key=lambda one: one[:2])
+    nothing = (float("inf"), float("inf"), np.zeros_like(pull))  # a ridge without end
+    _, strength, weight = min([*found, nothing], key=lambda one: one[:2])
 
     def output(new: Array) -> Array:
         return (new - middle) @ weight + level

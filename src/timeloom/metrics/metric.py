@@ -35,6 +35,8 @@ class Metric:
         far: A departure from the floor this large has failed; a fifth of it is too small to matter.
         ideal: The best that can be had, from which real data themselves depart: fail means further
             from real data than these are from it. None where there is no such figure.
+        worst: The worst that a figure can be; it fails, whatever real data score. Where None, 1 or
+            0 for a share and nothing else.
         copies: What the copy machine is to this metric: ``"good"`` (it hands back real windows) or
             ``"bad"`` (it hands back no new ones).
         alarm: Values below it, and clearly below the floor, are a sign of copying.
@@ -42,7 +44,8 @@ class Metric:
             p-values of several seeds are joined as twice their mean, whatever their dependence.
         then: Takes this metric's number (or interval) out of what ``function`` returns, so that
             several metrics share one costly function.
-        smallest: Fewest windows a side for which the number means something.
+        smallest: Fewest windows a side for which the number means something; of detection, fewest
+            events (or normal time points) over all recordings.
         absent: Why there may be no number, as a clause: said where ``function`` gives NaN.
         once: Measured for the first seed only, because ``function`` repeats itself.
         default: Whether an evaluation measures it without being asked.
@@ -57,6 +60,7 @@ class Metric:
     needs: tuple[str, ...] = ("real", "synthetic")
     far: float = 0.1
     ideal: float | None = 0.0
+    worst: float | None = None
     copies: str = "good"
     alarm: float | None = None
     level: float | None = None
@@ -65,6 +69,13 @@ class Metric:
     absent: str = ""
     once: bool = False
     default: bool = True
+
+    @property
+    def bound(self) -> float | None:
+        """The worst that a figure can be; None where there is no such figure."""
+        if self.worst is None and self.unit == "share":
+            return 1.0 if self.better == "lower" else 0.0
+        return self.worst
 
     def __call__(self, **given: Any) -> float | Interval:
         """This metric's number; ``given`` may hold more than it needs."""

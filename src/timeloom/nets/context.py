@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy, gelu, max_pool1d
 
 __all__ = ["ENCODER_VERSION", "ContextEncoder", "depth_for", "fit_encoder", "hierarchical_contrast"]
 
-ENCODER_VERSION = 1  # goes up whenever the same windows would train another encoder
+ENCODER_VERSION = 2  # goes up whenever the same windows would train another encoder
 DEEPEST = 10  # blocks of the paper, for series of any length
 POINTS = 32_768  # time points read at a time: bounds memory
 SEEN = 1_536  # time points of a training step, about: long windows come in smaller batches
@@ -23,9 +23,9 @@ SHORTEST = 4  # time points that two crops have in common at least
 class ContextEncoder(nn.Module):
     """Dilated residual convolutions; the largest response over time is a window's vector.
 
-    It holds the mean and the spread of the channels it was fitted on, so that it takes windows in
-    their own units, and the total ``variance`` of the vectors of the windows it was fitted on.
-    NaN = not measured, and is seen as the channel's mean.
+    It holds the mean and the spread of the channels it was fitted on, in double, so that it takes
+    windows in their own units, and the total ``variance`` of the vectors of the windows it was
+    fitted on. NaN = not measured, and is seen as the channel's mean.
     Source: Yue et al. 2022 (TS2Vec, arXiv 2106.10466), with a linear layer for its last block: the
     last block, 320 features wide, would cost more than all others together.
 
@@ -42,8 +42,8 @@ class ContextEncoder(nn.Module):
 
     def __init__(self, channels: int, depth: int, *, hidden: int = 64, features: int = 320) -> None:
         super().__init__()
-        self.register_buffer("center", torch.zeros(channels))
-        self.register_buffer("spread", torch.ones(channels))
+        self.register_buffer("center", torch.zeros(channels, dtype=torch.float64))
+        self.register_buffer("spread", torch.ones(channels, dtype=torch.float64))
         # Of the vectors of the windows it was fitted on, summed over features: the loss leaves the
         # length of vectors free, and it differs fivefold between sets.
         self.register_buffer("variance", torch.ones(()))
@@ -57,7 +57,8 @@ class ContextEncoder(nn.Module):
         shown: Bool[Tensor, "window time"] | None = None,
     ) -> Float[Tensor, "window feature time"]:
         """A vector for every time point; of those not ``shown`` only the neighbours are seen."""
-        scaled = (x - self.center[:, None]) / self.spread[:, None]
+        # Centred in double: in single a spread of 10 on a level of 1e9 is rounding.
+        scaled = ((x - self.center[:, None]) / self.spread[:, None]).float()
         h = self.enter(torch.nan_to_num(scaled).transpose(1, 2)).transpose(1, 2)
         if shown is not None:
             h = h * shown[:, None]
@@ -69,7 +70,7 @@ class ContextEncoder(nn.Module):
     def encode(self, x: Float[Tensor, "window channel time"]) -> Float[Tensor, "window feature"]:
         """One vector per window: the largest value of each feature over time."""
         rows = max(1, POINTS // x.shape[2])
-        return torch.cat([self(part.float()).amax(dim=2) for part in x.split(rows)])
+        return torch.cat([self(part).amax(dim=2) for part in x.split(rows)])
 
 
 class _Block(nn.Module):
@@ -148,7 +149,7 @@ def fit_encoder(
         rate: The highest learning rate.
 
     Returns:
-        The encoder, in float32 and ready to encode.
+        The encoder, in float32 but for the mean and spread of channels, and ready to encode.
 
     Raises:
         ValueError: If there are fewer than two windows, or a channel holds no measured value.
@@ -160,7 +161,6 @@ def fit_encoder(
         torch.manual_seed(seed)
         encoder = ContextEncoder(windows.shape[1], depth_for(windows.shape[2]))
     encoder.center, encoder.spread = _scale(windows)
-    windows = windows.float()
     optimiser = torch.optim.AdamW(encoder.parameters(), lr=rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, rate, total_steps=steps, pct_start=0.05, anneal_strategy="linear"
@@ -188,7 +188,7 @@ def _scale(windows: Tensor) -> tuple[Tensor, Tensor]:
     spread = (flat - center[:, None]).square().nanmean(dim=1).sqrt()
     # Rounding gives a constant channel a spread, too.
     constant = spread <= 1e-9 * center.abs()
-    return center.float(), torch.where(constant, 1.0, spread).float()
+    return center, torch.where(constant, 1.0, spread)
 
 
 def _batches(count: int, batch: int, steps: int, rng: torch.Generator) -> Iterator[Tensor]:

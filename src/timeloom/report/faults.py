@@ -22,6 +22,7 @@ STILL = 1e6  # and this one is that of rounding: a channel that does not vary at
 # channel explains most other failures, so it is said before them.
 NAMED: tuple[tuple[tuple[str, ...], str], ...] = (
     (("repeated_share",), "the same windows are handed out again and again"),
+    (("missing_label_share",), "some labels of real windows are missing"),
     (("worst_channel_distance",), "one channel has wrong values"),
     (("cross_correlation_error",), "channels do not hang together as real ones do"),
     (("time_asymmetry_error",), "time does not run as it does in reality"),

@@ -42,6 +42,8 @@ class Gate(NamedTuple):
         What was not measured holds no gate: silence must not pass for success.
         """
         if self.metric == NO_FAIL:
+            if all(one.verdict == "skipped" for one in records):
+                return "nothing was measured: every row was skipped"
             failed = [one.metric for one in records if one.verdict == "fail"]
             return f"{len(failed)} failed: {', '.join(failed)}" if failed else None
         found = next((one for one in records if one.metric == self.metric), None)

@@ -27,10 +27,15 @@ class Rules(NamedTuple):
 
 
 def rules(sides: Sides) -> Rules:
-    """Rules learnt from training windows (real ones where these are not known), worst first."""
+    """Rules learnt from training windows (real ones where these are not known), worst first.
+
+    Rules of training windows that held-out real windows break are none, as for ``rules_broken``.
+    """
     train = sides.trained if sides.trained is not None else sides.train
-    name = "training" if train is not None and len(train) else "real"
-    learnt_from = train if train is not None and len(train) else sides.asked[0]
+    trained = train is not None and len(train) > 0
+    name = "training" if trained else "real"
+    learnt_from = train if train is not None and trained else sides.asked[0]
+    held_out = sides.asked[0].x if trained else None
     rng = np.random.default_rng([sides.seed, 6])
     made = sides.asked[1]
     if len(made) > WINDOWS:
@@ -46,7 +51,7 @@ def rules(sides: Sides) -> Rules:
             "broken": _share(row["broken"]),
             "kind": KINDS.get(row["kind"], ""),
         }
-        for row in rule_table(learnt_from.x, made.x, learnt_from.channels)
+        for row in rule_table(learnt_from.x, made.x, learnt_from.channels, held_out=held_out)
     ]
     if not rows:
         return Rules(f"No rule was found that every {name} window keeps.", [])

@@ -2,7 +2,8 @@
 
 Everything takes labels (time,) of 0 and 1, and either anomaly scores (time,), higher = more
 abnormal, or flags (time,) of 0 and 1 at some threshold. A new metric is a function and a line in
-the tuple ``METRICS`` of one of these files.
+the tuple ``METRICS`` of one of these files. Its ``smallest`` counts events over all recordings;
+for the metrics in ``NO_EVENT``, normal time points.
 """
 
 from timeloom.metrics.detection import adjusted, events, points, ranges, surface
@@ -35,6 +36,7 @@ from timeloom.metrics.detection.thresholds import (
 __all__ = [
     "INFLATED",
     "METRICS",
+    "NO_EVENT",
     "ORACLE",
     "Threshold",
     "affiliation",
@@ -71,4 +73,6 @@ METRICS = (
     *adjusted.METRICS,
 )
 INFLATED = ("pa_f1", "best_pa_f1", "pak_area")  # flattered by point adjustment: never a pass
+# Measured without an event as well: what must suffice is the number of normal time points.
+NO_EVENT = ("false_alarms_per_day", "false_time_share")
 ORACLE = ("best_f1", "best_pa_f1")  # the labels choose the threshold: an upper bound

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from timeloom.metrics.detection.labels import checked, runs
-from timeloom.metrics.metric import Metric
+from timeloom.metrics.detection.line import SCORES, line
 
 __all__ = ["METRICS", "best_pa_f1", "pa_f1", "pak_area", "pak_f1", "point_adjusted"]
 
@@ -42,7 +42,7 @@ def pa_f1(labels: ArrayLike, flags: ArrayLike) -> float:
 
     Formula: F1 over time points of :func:`point_adjusted` flags. Range 0 to 1, higher is better.
     Unit: share. Uniform random numbers get .90 on MSL and .96 on SMAP by it: never print it
-    without that row. Smallest sensible sample: a few events.
+    without that row. Smallest sensible sample: one event.
     Source: Xu et al. 2018; its flaw: Kim et al. 2022 (AAAI).
 
     Args:
@@ -60,7 +60,7 @@ def best_pa_f1(labels: ArrayLike, scores: ArrayLike) -> float:
 
     Formula: max over thresholds of :func:`pa_f1`; an event counts in full once its highest score
     is reached. Range 0 to 1, higher is better. Unit: share. What most published tables hold.
-    Smallest sensible sample: a few events.
+    Smallest sensible sample: one event.
     Source: Xu et al. 2018; the threshold as in Su et al. 2019 (OmniAnomaly's best F1).
 
     Args:
@@ -84,8 +84,8 @@ def pak_f1(labels: ArrayLike, flags: ArrayLike, *, percent: float = 20.0) -> flo
     """F1 after adjusting only events of which more than K per cent is flagged. Inflated.
 
     Formula: K = 0 is :func:`pa_f1`, K = 100 the plain F1. Range 0 to 1, higher is better. Unit:
-    share. Still flattered at small K; see :func:`pak_area`. Smallest sensible sample: a few
-    events.
+    share. Still flattered at small K; see :func:`pak_area`. Smallest sensible sample: one
+    event.
     Source: Kim et al. 2022 (AAAI).
 
     Args:
@@ -107,8 +107,8 @@ def pak_area(labels: ArrayLike, flags: ArrayLike) -> float:
     """F1 after point adjustment by K per cent, averaged over K from 0 to 100. Inflated, less so.
 
     Formula: the integral of :func:`pak_f1` over K / 100, exactly (it is a step function). Range 0
-    to 1, higher is better; never below the plain F1. Unit: share. Smallest sensible sample: a few
-    events.
+    to 1, higher is better; never below the plain F1. Unit: share. Smallest sensible sample: one
+    event.
     Source: Kim et al. 2022 (AAAI), who average over whole K.
 
     Args:
@@ -151,37 +151,20 @@ def _at_least(values: Array, levels: Array, weights: Array | None = None) -> Arr
 
 
 METRICS = (
-    Metric(
+    line(
         "pa_f1",
         pa_f1,
-        "higher",
-        "share",
         "Inflated: F1 after one hit is made to flag its whole event; random scores do well.",
-        about="use",
-        needs=("labels", "flags"),
-        far=0.02,
-        smallest=1,
     ),
-    Metric(
+    line(
         "best_pa_f1",
         best_pa_f1,
-        "higher",
-        "share",
         "Inflated, and an oracle: point-adjusted F1 at the threshold that the labels choose.",
-        about="use",
-        needs=("labels", "scores"),
-        far=0.02,
-        smallest=1,
+        needs=SCORES,
     ),
-    Metric(
+    line(
         "pak_area",
         pak_area,
-        "higher",
-        "share",
         "Inflated, less so: F1 after events more than K % flagged are filled, mean over K.",
-        about="use",
-        needs=("labels", "flags"),
-        far=0.02,
-        smallest=1,
     ),
 )

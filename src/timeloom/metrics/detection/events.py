@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from timeloom.metrics.detection.labels import checked, runs
-from timeloom.metrics.metric import Metric
+from timeloom.metrics.detection.line import FLAGS, line
 
 __all__ = [
     "METRICS",
@@ -155,7 +155,8 @@ def false_alarms_per_day(labels: ArrayLike, flags: ArrayLike, *, step_seconds: f
     Formula: runs of flags without an abnormal point / (normal points x step / 86,400 s). Range 0
     upwards, lower is better. Unit: alarms per day. One endless alarm counts as none when it
     touches an event: read it beside the share of normal time flagged. Recordings without an event
-    are welcome. Smallest sensible sample: normal time of several times the wanted gap.
+    are welcome. Smallest sensible sample: a hundred normal points, and normal time of several
+    times the wanted gap between false alarms.
     Source: what operators ask for.
 
     Args:
@@ -182,7 +183,7 @@ def false_time_share(labels: ArrayLike, flags: ArrayLike) -> float:
 
     Formula: flagged normal points / normal points. Range 0 to 1, lower is better. Unit: share. No
     alarm at all gets 0: read it beside the events found. Recordings without an event are welcome.
-    Smallest sensible sample: some hundred normal points.
+    Smallest sensible sample: a hundred normal points.
     Source: the false positive rate.
 
     Args:
@@ -242,85 +243,64 @@ def _for_telemeval(truth: Array, flagged: Array) -> Any:
 
 
 METRICS = (
-    Metric(
+    line(
         "events_found",
         event_scores,
-        "higher",
-        "share",
         "The share of events in which any point is flagged.",
-        about="use",
-        needs=("labels", "flags"),
         then=attrgetter("recall"),
-        far=0.02,
-        smallest=1,
+        smallest=5,
     ),
-    Metric(
+    line(
         "event_f1",
         event_scores,
-        "higher",
-        "share",
         "Events found against false alarms, each counted once (one endless alarm gets 1).",
-        about="use",
-        needs=("labels", "flags"),
         then=attrgetter("f1"),
-        far=0.02,
-        smallest=1,
+        smallest=5,
     ),
-    Metric(
+    line(
         "affiliation_f1",
         affiliation,
-        "higher",
-        "share",
         "How near alarms and events are to each other; random flags get about 0.67.",
-        about="use",
-        needs=("labels", "flags", "seed"),
+        needs=(*FLAGS, "seed"),
         then=attrgetter("f1"),
-        far=0.02,
-        smallest=1,
+        smallest=5,
     ),
-    Metric(
+    line(
         "affiliation_normalised",
         affiliation,
-        "higher",
-        "share",
         "The same as a share of the way from random flags (0) to perfect ones (1).",
-        about="use",
-        needs=("labels", "flags", "seed"),
+        needs=(*FLAGS, "seed"),
         then=attrgetter("normalised"),
         far=0.1,
-        smallest=1,
+        smallest=5,
     ),
-    Metric(
+    line(
         "time_to_detect",
         time_to_detect,
-        "lower",
-        "time points",
         "Median delay from the begin of an event to its first flag; missed ones are longest.",
-        about="use",
-        needs=("labels", "flags"),
+        better="lower",
+        ideal=0.0,
+        unit="time points",
         far=1.0,
-        smallest=1,
+        smallest=5,
     ),
-    Metric(
+    line(
         "false_alarms_per_day",
         false_alarms_per_day,
-        "lower",
-        "alarms per day",
         "Alarms that touch no event, per day of normal time.",
-        about="use",
-        needs=("labels", "flags", "step_seconds"),
+        better="lower",
+        ideal=0.0,
+        unit="alarms per day",
+        needs=(*FLAGS, "step_seconds"),
         far=1.0,
-        smallest=1,
+        smallest=100,
     ),
-    Metric(
+    line(
         "false_time_share",
         false_time_share,
-        "lower",
-        "share",
         "The share of normal time that is flagged.",
-        about="use",
-        needs=("labels", "flags"),
-        far=0.02,
-        smallest=1,
+        better="lower",
+        ideal=0.0,
+        smallest=100,
     ),
 )

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from timeloom.metrics.detection.labels import checked
+from timeloom.metrics.detection.line import SCORES, line
 from timeloom.metrics.detection.thresholds import Threshold
-from timeloom.metrics.metric import Metric
 
 __all__ = ["METRICS", "BestF1", "PointScores", "auc_pr", "auc_roc", "best_f1", "point_scores"]
 
@@ -34,7 +34,7 @@ def auc_roc(labels: ArrayLike, scores: ArrayLike) -> float:
     """Area under the ROC curve over time points.
 
     Formula: the chance that an abnormal point scores above a normal one, ties half. Range 0 to 1,
-    higher is better; 0.5 knows nothing. Unit: share. Smallest sensible sample: a few events; long
+    higher is better; 0.5 knows nothing. Unit: share. Smallest sensible sample: one event; long
     events weigh more, and where few points are abnormal it hides many false alarms.
     Source: Hanley and McNeil 1982; equal to scikit-learn's ``roc_auc_score``.
 
@@ -55,7 +55,7 @@ def auc_pr(labels: ArrayLike, scores: ArrayLike) -> float:
 
     Formula: sum of (recall_k - recall_{k-1}) precision_k over the distinct scores from the top.
     Range 0 to 1, higher is better; a score that knows nothing gets the share of abnormal points.
-    Unit: share. Smallest sensible sample: a few events; long events weigh more.
+    Unit: share. Smallest sensible sample: one event; long events weigh more.
     Source: equal to scikit-learn's ``average_precision_score``.
 
     Args:
@@ -74,8 +74,8 @@ def best_f1(labels: ArrayLike, scores: ArrayLike) -> BestF1:
 
     Formula: max over thresholds of 2 TP / (2 TP + FP + FN). Range 0 to 1, higher is better; an
     alarm at every point gets 2r / (1 + r) where r is the share of abnormal points. Unit: share.
-    An upper bound on what a threshold could do, never what one did. Smallest sensible sample: a
-    few events.
+    An upper bound on what a threshold could do, never what one did. Smallest sensible sample:
+    one event.
     Source: ``Standard-F1`` of TSB-AD.
 
     Args:
@@ -101,7 +101,7 @@ def point_scores(labels: ArrayLike, flags: ArrayLike) -> PointScores:
 
     Formula: TP / (TP + FP), TP / (TP + FN), 2 TP / (2 TP + FP + FN); 0 where nothing is flagged.
     Range 0 to 1, higher is better. Unit: share. An alarm at every point has F1 = 2r / (1 + r), r
-    the share of abnormal points. Smallest sensible sample: a few events.
+    the share of abnormal points. Smallest sensible sample: one event.
     Source: van Rijsbergen 1979.
 
     Args:
@@ -131,50 +131,29 @@ def _curve(truth: Array, score: Array) -> tuple[Array, Array, Array]:
 
 
 METRICS = (
-    Metric(
+    line(
         "auc_pr",
         auc_pr,
-        "higher",
-        "share",
         "Average precision over time points (chance: the share of abnormal points).",
-        about="use",
-        needs=("labels", "scores"),
-        far=0.02,
-        smallest=1,
+        needs=SCORES,
     ),
-    Metric(
+    line(
         "auc_roc",
         auc_roc,
-        "higher",
-        "share",
         "How often an abnormal point scores above a normal one (0.5: no better than chance).",
-        about="use",
-        needs=("labels", "scores"),
-        far=0.02,
-        smallest=1,
+        needs=SCORES,
     ),
-    Metric(
+    line(
         "point_f1",
         point_scores,
-        "higher",
-        "share",
         "F1 over time points at the threshold that was given.",
-        about="use",
-        needs=("labels", "flags"),
         then=attrgetter("f1"),
-        far=0.02,
-        smallest=1,
     ),
-    Metric(
+    line(
         "best_f1",
         best_f1,
-        "higher",
-        "share",
         "Oracle: the highest F1 over time points of any threshold, chosen by the labels.",
-        about="use",
-        needs=("labels", "scores"),
+        needs=SCORES,
         then=attrgetter("f1"),
-        far=0.02,
-        smallest=1,
     ),
 )

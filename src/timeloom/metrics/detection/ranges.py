@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from timeloom.metrics.detection.labels import checked, runs
-from timeloom.metrics.metric import Metric
+from timeloom.metrics.detection.line import line
 
 __all__ = ["BIASES", "METRICS", "RangeScores", "range_scores"]
 
@@ -38,7 +38,7 @@ def range_scores(
     is the weighted share of the event that is flagged and g = 1 / (number of alarms in it), or 1.
     Precision is the mean over alarms of g w with the roles exchanged, without alpha. F1 is their
     harmonic mean; 0 where nothing is flagged. Range 0 to 1, higher is better. Unit: share.
-    Smallest sensible sample: a few events. Print a random score beside it.
+    Smallest sensible sample: one event. Print a random score beside it.
     Source: Tatbul et al. 2018 (NeurIPS); alpha 0.2 as TSB-AD has it, 0.5 is aeon's default.
 
     Args:
@@ -90,16 +90,10 @@ def _covered(own: Array, other: Array, bias: str, pieces: bool) -> Array:
 
 
 METRICS = (
-    Metric(
+    line(
         "range_f1",
         range_scores,
-        "higher",
-        "share",
         "How much of each event and of each alarm is covered, pieces punished.",
-        about="use",
-        needs=("labels", "flags"),
         then=attrgetter("f1"),
-        far=0.02,
-        smallest=1,
     ),
 )

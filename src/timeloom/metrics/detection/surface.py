@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from timeloom.metrics.detection.labels import checked, runs
-from timeloom.metrics.metric import Metric
+from timeloom.metrics.detection.line import SCORES, line
 
 __all__ = ["FLAVOURS", "METRICS", "Volume", "period", "vus", "vus_pr", "vus_roc"]
 
@@ -49,8 +49,8 @@ def vus(
 
     Range 0 to 1, higher is better. Unit: share. A score that knows nothing gets 0.5 to 0.65 under
     ROC, and under precision-recall the share of abnormal points with what the buffer adds, up to
-    twice as much where events are shorter than it. Smallest sensible sample: a few events; one
-    event gives a figure that says little about the next.
+    twice as much where events are shorter than it. Smallest sensible sample: one event; one
+    alone gives a figure that says little about the next.
     Source: Paparrizos et al. 2022 (PVLDB 15(11)); Liu and Paparrizos 2024 (TSB-AD); equal to
     aeon 1.6 and to TSB-AD 1.5 within rounding. Cost: one sort, then one pass per buffer over the
     points near events.
@@ -220,28 +220,18 @@ def _areas(
 
 
 METRICS = (
-    Metric(
+    line(
         "vus_pr",
         vus,
-        "higher",
-        "share",
         "How precisely scores find events, if being a little off is forgiven (all thresholds).",
-        about="use",
-        needs=("labels", "scores", "window"),
+        needs=(*SCORES, "window"),
         then=attrgetter("pr"),
-        far=0.02,
-        smallest=1,
     ),
-    Metric(
+    line(
         "vus_roc",
         vus,
-        "higher",
-        "share",
         "How well scores rank points near events above others (0.5: no better than chance).",
-        about="use",
-        needs=("labels", "scores", "window"),
+        needs=(*SCORES, "window"),
         then=attrgetter("roc"),
-        far=0.02,
-        smallest=1,
     ),
 )

@@ -54,8 +54,9 @@ class Rule:
             (window, time), one time point fewer where steps are looked at; at most ``tolerance``
             where the rule holds, NaN where a channel was not measured.
         """
-        x = np.asarray(windows, dtype=np.float64)
-        value = x[:, :, list(self.channels)] @ np.array(self.weights)
+        # Its channels first: a copy of all of them in double for each rule is dear.
+        x = np.asarray(np.asarray(windows)[:, :, list(self.channels)], dtype=np.float64)
+        value = x @ np.array(self.weights)
         if self.grid:
             places = (value - self.offset) / self.grid
             return np.abs(places - np.round(places)) * self.grid

@@ -319,6 +319,7 @@ METRICS = (
         far=0.15,
         then=_from_guessing,
         smallest=50,
+        worst=0.5,
     ),
     Metric(
         "discriminative_accuracy",
@@ -344,6 +345,7 @@ METRICS = (
         smallest=100,
         once=True,
         default=False,
+        worst=0.5,
     ),
     Metric(
         "diffmts_accuracy",

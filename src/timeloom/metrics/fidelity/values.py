@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timeloom.metrics.metric import Metric
-from timeloom.metrics.moments import l_ratios, mean_of, spread_ratio
+from timeloom.metrics.moments import FLAT, l_ratios, mean_of, spread_ratio
 
 __all__ = [
     "METRICS",
@@ -29,9 +29,9 @@ def channel_distances(real: Array, synthetic: Array) -> Array:
     """How far the values of each channel must be moved to be distributed as the real ones.
 
     Formula: 1-Wasserstein distance over the real standard deviation; windows and time points
-    pooled, NaN left out. A channel that is constant in reality has no such unit: it counts 0 where
-    the synthetic one is that constant, else 1. Range 0 upwards, lower is better. Unit: real
-    standard deviations. Smallest sensible sample: 10 windows.
+    pooled, NaN left out. A channel that is constant in reality (it moves by no more than rounding)
+    has no such unit: it counts 0 where the synthetic one is that constant, else 1. Range 0 upwards,
+    lower is better. Unit: real standard deviations. Smallest sensible sample: 10 windows.
     Source: Vaserstein 1969; the first Wasserstein distance as scipy computes it.
 
     Args:
@@ -47,10 +47,11 @@ def channel_distances(real: Array, synthetic: Array) -> Array:
     for c, (one, other) in enumerate(zip(_values(real), _values(synthetic), strict=True)):
         if not len(one) or not len(other):
             continue
-        if one.max() == one.min():
+        unit = one.std()
+        if unit <= FLAT * abs(one.mean()):
             distances[c] = 0.0 if np.allclose(other, one[0], rtol=1e-6, atol=1e-9) else 1.0
         else:
-            distances[c] = wasserstein_distance(one, other) / one.std()
+            distances[c] = wasserstein_distance(one, other) / unit
     return distances
 
 
@@ -121,8 +122,10 @@ def mdd(real: Array, synthetic: Array) -> float:
     smallest and largest real value there; the densities' absolute difference, averaged over bins,
     time points and channels. Synthetic values outside that range are seen only as missing from it.
     Values are scaled to 0 .. 1 by each channel's real range first, as TSGBench's data are. Left out
-    are time points at which a real channel is constant, of which the original makes 1e5. Range 0 to
-    2, lower is better; it does not reach 0 for real data, since 50 bins of few windows are noise.
+    are time points at which a real channel is constant, of which the original makes 1e5. Range 0
+    upwards, lower is better: a time point counts at most 2 / s, s the share of the channel's whole
+    range that its real values span at that time point, so the figure is at most 2 only where each
+    spans it all. It does not reach 0 for real data, since 50 bins of few windows are noise.
     Unit: density. Smallest sensible sample: 500 windows.
     Source: Ang et al. 2023 (TSGBench, arXiv 2309.03755); code of Ni et al. 2021 (Sig-WGAN).
     """

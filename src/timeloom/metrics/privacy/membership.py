@@ -26,7 +26,9 @@ def membership_auc(
     Formula: the attacker calls a real window trained on if a synthetic one lies near it (least root
     mean square distance over moves of up to three time points); AUC of training against held-out
     windows. Range 0 to 1, lower is better down to .5, where nothing leaks; below .5 is as harmless,
-    since nobody can know beforehand to turn the guess round. Unit: none. Smallest sensible sample:
+    since nobody can know beforehand to turn the guess round. Drift between the training and the
+    held-out recordings raises it too, without any leak: windows made like the training ones then
+    lie nearer to these. Unit: none. Smallest sensible sample:
     50 windows each. The interval is 95 % of a bootstrap of held-out recordings, and of training
     windows in 50 blocks of consecutive ones, which mostly share a recording. An AUC is an average
     over all training windows: copies of a few of them hardly move it, and
