@@ -67,7 +67,7 @@ def three_parts(windows: Windows, seed: int) -> tuple[Windows, Windows, Windows]
         windows: With their recordings.
         seed: Which recording goes where.
     """
-    names = np.random.default_rng([seed, 2026]).permutation(np.unique(windows.series))
+    names = np.random.default_rng([seed, 2027]).permutation(np.unique(windows.series))
     at = np.cumsum([len(names) // 2, len(names) // 4])
     parts = [np.isin(windows.series, some) for some in np.split(names, at)]
     return windows[parts[0]], windows[parts[1]], windows[parts[2]]
@@ -90,7 +90,21 @@ def _windows(name: str) -> Windows:
             for at in range(0, len(whole) - 167, 168)
         ]
     length = length or min(len(one) for one in series)
-    return cut([one for one in series if len(one) >= length], length, stride)
+    windows = cut([one for one in series if len(one) >= length], length, stride)
+    return _relative(windows) if name == "nasdaq_5yr" else windows
+
+
+def _relative(windows: Windows) -> Windows:
+    """Prices as logarithms of their ratio to the window's first close, volumes as logarithms.
+
+    In dollars a quarter of the stocks differs from another by the one that costs a thousand.
+    """
+    x = windows.x.astype(np.float64)
+    volume = windows.channels.index("volume")
+    close = x[:, :1, windows.channels.index("close")]
+    made = np.log(np.maximum(x, 1e-9) / np.where(close > 0, close, np.nan)[:, :, None])
+    made[:, :, volume] = np.log1p(x[:, :, volume])
+    return replace(windows, x=made.astype(np.float32))
 
 
 def _cell(name: str, deal: int, fault: Fault | None) -> list[Record]:
