@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from timeloom.metrics.metric import Metric
+from timeloom.metrics.metric import Interval, Metric
 from timeloom.metrics.privacy.distances import (
     SHIFTS,
     Nearest,
@@ -46,6 +46,7 @@ class Novelty(NamedTuple):
         shifted_copies: The second with windows moved by up to three time points.
         authentic: :func:`authenticity`.
         memorised: :func:`memorised_share`.
+        count: Synthetic windows that were compared, on which the intervals of the shares rest.
     """
 
     ratio: float
@@ -54,6 +55,7 @@ class Novelty(NamedTuple):
     shifted_copies: float
     authentic: float
     memorised: float
+    count: int
 
 
 def novelty(synthetic: Array, train: Array, held_out: Array) -> Novelty:
@@ -79,6 +81,7 @@ def novelty(synthetic: Array, train: Array, held_out: Array) -> Novelty:
         _near(made.distance, reference.distance),
         _share(made.plain > plain, plain),
         _share(made.distance < MEMORISED * moved, moved),
+        len(made.plain),
     )
 
 
@@ -225,6 +228,17 @@ def _near(made: Array, reference: Array) -> float:
     return float(np.mean(made <= np.quantile(reference, NEAR)))
 
 
+def _figure(found: Novelty, field: str, unit: str) -> float | Interval:
+    """A ratio as it is; a share with its 95 % interval (Wilson 1927)."""
+    value = float(getattr(found, field))
+    if unit != "share" or not np.isfinite(value):
+        return value
+    z2 = 1.96**2 / found.count
+    center = (value + z2 / 2) / (1 + z2)
+    half = np.sqrt(z2 * (value * (1 - value) + z2 / 4)) / (1 + z2)
+    return Interval(value, min(value, float(center - half)), max(value, float(center + half)))
+
+
 def _row(name: str, field: str, better: str, unit: str, meaning: str, far: float) -> Metric:
     return Metric(
         name,
@@ -238,7 +252,7 @@ def _row(name: str, field: str, better: str, unit: str, meaning: str, far: float
         # Authenticity has none: of real windows about half are.
         ideal=None if name == "authenticity" else 1.0 if better == "higher" else 0.0,
         copies="bad",
-        then=lambda found: getattr(found, field),
+        then=lambda found: _figure(found, field, unit),
         smallest=SMALLEST.get(field, 50),
     )
 
