@@ -71,4 +71,4 @@ def test_every_cell_is_recorded_once_and_shown(tmp_path, monkeypatch):
     assert len(read_records(tmp_path / "metrics-quick.jsonl")) == 4
     assert "wall time" in (tmp_path / "metrics-quick.md").read_text()
     assert len(list(run(quick=True, folder=tmp_path))) == 1
-    assert len(list(run(folder=tmp_path))) == 13
+    assert len(list(run(folder=tmp_path))) == 11
