@@ -153,12 +153,13 @@ def told(records: Records) -> list[Finding]:
     elif any(_is_steering(one) for one in measured):
         labels = [one for one in measured if _is_steering(one)]
         said.append(_group("Labels", labels))
-    if "two_sample_auc" in found:
+    tests = [found[name] for name in ("two_sample_auc", "summary_auc") if name in found]
+    if tests:
+        # The stronger of the two on these windows speaks; copies of them fail whichever it is.
+        strong = max(tests, key=lambda one: (one.verdict == "fail", one.value))
         copies = copied(measured)
-        of_these = copies is not None and copies[1] is found["two_sample_auc"]
-        said.append(
-            _likeness(found["two_sample_auc"], found.get("discriminative_accuracy"), of_these)
-        )
+        of_these = copies is not None and any(copies[1] is one for one in tests)
+        said.append(_likeness(strong, found.get("discriminative_accuracy"), of_these))
     if "nearest_neighbour_ratio" in found:
         said.append(_novelty(measured, found))
     for group, title in LOOKS.items():
