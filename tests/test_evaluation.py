@@ -327,11 +327,13 @@ def test_the_same_file_given_twice_is_said():
 
 def test_a_file_that_stands_for_both_real_and_train_is_said():
     real, made = recorded(60, 0, label=None), recorded(60, 1, label=None)
-    row = rows_of(real, real, real, WHOLE)["identical_share"]
+    with pytest.warns(UserWarning, match="the same file stands for both"):
+        row = rows_of(real, real, real, WHOLE)["identical_share"]
     assert row.verdict == "fail" and "the same file stands for both" in row.why
     blind = {r.metric: r for r in evaluate_rows(real, real, seeds=(0,), metrics=WHOLE)}
     assert blind["identical_share"].value == 1 and "given twice" in blind["identical_share"].why
-    assert rows_of(real, made, real, WHOLE)["identical_share"].verdict == "pass"
+    with pytest.warns(UserWarning, match="no figure beside real data holds"):
+        assert rows_of(real, made, real, WHOLE)["identical_share"].verdict == "pass"
 
 
 def test_labels_that_no_synthetic_window_has_are_said():
@@ -415,6 +417,10 @@ def test_only_the_metrics_that_are_named_are_measured():
     names = ("marginal_distance", "acd", "tstr_rmse")
     assert tuple(rows_of(*sides, names)) == planned(*sides, metrics=names)
     assert set(planned(*sides, metrics=names)) == set(names)
+    with pytest.raises(ValueError, match="must be a list of names"):
+        evaluate_rows(*sides, metrics="acd")
+    with pytest.raises(ValueError, match=r"real must be Windows; got ndarray"):
+        evaluate_rows(*(side.x for side in sides))
     with pytest.raises(ValueError, match="did you mean 'marginal_distance'"):
         evaluate_rows(*sides, metrics=["marginal_distanc"])
 

@@ -166,3 +166,15 @@ def test_the_demo_leaves_alone_what_it_did_not_write(refused, tmp_path):
     (tmp_path / "run" / "thesis.txt").touch()
     assert "no run of a demo" in refused("demo", "-o", tmp_path)
     assert (tmp_path / "run" / "thesis.txt").exists()
+
+
+def test_a_measure_that_is_none_and_windows_of_another_length_are_refused(command, tmp_path):
+    rng = np.random.default_rng(0)
+    for name, length in (("real", 16), ("made", 16), ("short", 12)):
+        np.savez(tmp_path / f"{name}.npz", x=rng.standard_normal((30, length, 2)))
+    real, made, short = (tmp_path / f"{name}.npz" for name in ("real", "made", "short"))
+    out = ("-o", tmp_path / "page.html")
+    outcome = command("evaluate", real, made, "--also", "adc", *out)
+    assert outcome.status == 2 and "did you mean 'acd'" in outcome.err
+    outcome = command("evaluate", real, short, *out)
+    assert outcome.status == 2 and "cut both alike" in outcome.err

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -84,6 +85,8 @@ def evaluate(
     made = _read_synthetic(synthetic, columns)
     train = train or _own_train_part(real)
     parts = {"test": real} if train is None else {"test": real, "train": train}
+    for spec in parts.values():
+        _check_length(spec, made)
     cut = {
         part: read_windows_of(
             spec, columns, length=made.shape[0], stride=stride, part=part, drop_short=True
@@ -147,6 +150,11 @@ def report_on(
 
     sides = (real, synthetic, reference, task)
     measured, known = planned(*sides), known_metrics()
+    for name in also:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}."
+            raise ValueError(f"--also names no measure: {name!r}; {hint}")
     wanted = [*also, *(gate.metric for gate in gates if gate.metric in known)]
     asked = [name for name in wanted if name not in measured]
     if asked:
@@ -179,6 +187,21 @@ def report_on(
     _show(report)
     show(f"\nThe page is {out}; {out.with_name('records.jsonl')} holds the figures.")
     return report
+
+
+def _check_length(spec: str, made: Windows) -> None:
+    """Refuses finished windows of another length, which would be cut anew as if recordings."""
+    if set_name(spec) is not None or Path(spec).suffix.lower() != ".npz":
+        return
+    import numpy as np
+
+    with np.load(spec) as arrays:
+        shape = arrays["x"].shape if "x" in arrays else ()
+    if len(shape) == 3 and shape[1] != made.shape[0]:
+        raise ValueError(
+            f"{spec} holds windows of {shape[1]} time points, the synthetic ones have "
+            f"{made.shape[0]}; cut both alike."
+        )
 
 
 def _show(report: "Report") -> None:

@@ -69,6 +69,11 @@ def check(real: Windows, synthetic: Windows, reference: Windows | None) -> None:
     for name, side in sides.items():
         if side is None:
             continue
+        if not isinstance(side, Windows):
+            raise ValueError(
+                f"{name} must be Windows; got {type(side).__name__}. Wrap arrays: "
+                "timeloom.Windows(x, y), with x of shape (window, time, channel)."
+            )
         if side.shape != real.shape:
             raise ValueError(
                 f"{name} windows must be {real.shape[0]} time points x {real.shape[1]} channels as "

@@ -137,6 +137,8 @@ def _drawn(names: Sequence[str] | None, every: bool = False) -> list[Metric]:
 
 def _check_names(names: Sequence[str] | None) -> None:
     known = known_metrics()
+    if isinstance(names, str):
+        raise ValueError(f"metrics must be a list of names; got {names!r}. Write [{names!r}].")
     for name in names or ():
         if name not in known:
             near = get_close_matches(name, known, n=1)

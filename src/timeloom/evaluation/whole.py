@@ -1,5 +1,6 @@
 """What can be counted on whole sets: the same window twice, other units, gaps where none were."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from time import perf_counter
@@ -146,9 +147,12 @@ def _identical(case: Case) -> tuple[dict[str, float], str]:
     floor = 0.0 if case.blind else float(np.isin(real, train).mean())
     notes = []
     if floor > NEARLY_ALL:
-        notes.append(
+        said = (
             "nearly every held-out real window is a training window: the same file stands for both"
         )
+        notes.append(said)
+        # Everything measured beside real data is worthless then, so it is said at once as well.
+        warnings.warn(f"{said}, and no figure beside real data holds.", stacklevel=1)
         floor = 0.0
     if among_real > NEARLY_ALL:
         notes.append(
