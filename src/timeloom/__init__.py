@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from timeloom.evaluation import evaluate_scores as evaluate_scores
     from timeloom.methods import load as load
     from timeloom.methods.diffmts import DiffMTS as DiffMTS
+    from timeloom.methods.tardiff import TarDiff as TarDiff
 
 _HOMES = {
     "Series": "timeloom.data.windows",
@@ -39,6 +40,7 @@ _HOMES = {
     "write": "timeloom.data.files",
     "load_dataset": "timeloom.data.sets",
     "DiffMTS": "timeloom.methods.diffmts",
+    "TarDiff": "timeloom.methods.tardiff",
     "load": "timeloom.methods",
     "evaluate": "timeloom.evaluation",
     "evaluate_scores": "timeloom.evaluation",

@@ -203,7 +203,7 @@ def test_known_values_come_back_exactly_and_steer_the_rest(step):
 def test_a_push_moves_the_estimate_by_what_it_says():
     model = gaussian(KarrasSchedule(), 0.0, 1e-4)
     noise = StepDraws(0, 0).normal((100,)).double()
-    got = sample(model, noise, model.schedule.grid(10), push=lambda x_hat, cond: 0 * x_hat + 2.0)
+    got = sample(model, noise, model.schedule.grid(10), push=lambda moment: 0 * moment.x_hat + 2.0)
     torch.testing.assert_close(
         got.mean(), torch.tensor(2.0, dtype=torch.float64), atol=1e-2, rtol=0
     )

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, runtime_checkable
 
@@ -11,7 +12,18 @@ from torch import Tensor
 from timeloom.diffusion.draws import Draws
 from timeloom.diffusion.noise import SWITCH, Schedule
 
-__all__ = ["STEPS", "ddim", "ddpm", "dpmpp_2m", "heun", "hybrid_2m", "sample", "trig_2m"]
+__all__ = [
+    "STEPS",
+    "Moment",
+    "Push",
+    "ddim",
+    "ddpm",
+    "dpmpp_2m",
+    "heun",
+    "hybrid_2m",
+    "sample",
+    "trig_2m",
+]
 
 Step = Callable[..., Tensor]  # step(denoise, x, t, s, levels, rng) -> x_s
 
@@ -30,6 +42,32 @@ class Model(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Where a trajectory is when it has got a clean estimate: what a push is told.
+
+    Attributes:
+        x_t: (window, ...) the noisy tensors.
+        x_hat: Their clean estimate.
+        cond: What the denoiser was told besides, one row per window.
+        level: (alpha, sigma) of ``x_t``.
+        landing: (alpha, sigma) of the time that the step goes to; sigma is 0 in the last step.
+        gain: By how much the step's result moves where the estimate moves by 1.
+        progress: Share of the steps that are done, from 0 in the first to below 1 in the last.
+    """
+
+    x_t: Tensor
+    x_hat: Tensor
+    cond: Tensor | None
+    level: tuple[float, float]
+    landing: tuple[float, float]
+    gain: float
+    progress: float
+
+
+Push = Callable[[Moment], Tensor]  # what is added to the clean estimate
+
+
 class Estimate:
     """The clean estimate of one trajectory; it remembers its last answers for multi-step rules."""
 
@@ -37,21 +75,28 @@ class Estimate:
         self,
         model: Model,
         cond: Tensor | None,
-        push: Callable[[Tensor, Tensor | None], Tensor] | None,
+        push: Push | None,
         known: tuple[Tensor, Tensor] | None,
     ) -> None:
         self.model, self.cond, self.push, self.known = model, cond, push, known
         self.past: list[tuple[Tensor, Tensor, Tensor]] = []  # (time, x, estimate), the last two
+        self.landing, self.progress = torch.zeros(()), 0.0
 
-    def __call__(self, x: Tensor, t: Tensor) -> Tensor:
+    def __call__(self, x: Tensor, t: Tensor, gain: float | None = None) -> Tensor:
+        """The estimate at ``x``; ``gain`` where the step is no deterministic one."""
         x_hat = self.model(x, t.to(x), self.cond)
         if self.push is not None:
-            x_hat = x_hat + self.push(x_hat, self.cond)
+            x_hat = x_hat + self.push(self._moment(x, x_hat, t, gain))
         if self.known is not None:
             values, mask = self.known
             x_hat = torch.where(mask, values, x_hat)
         self.past = [*self.past[-1:], (t, x, x_hat)]
         return x_hat
+
+    def _moment(self, x: Tensor, x_hat: Tensor, t: Tensor, gain: float | None) -> Moment:
+        (a_t, b_t), (a_s, b_s) = _levels(self.model.schedule, t, self.landing)
+        own = a_s - a_t * b_s / b_t if gain is None else gain
+        return Moment(x, x_hat, self.cond, (a_t, b_t), (a_s, b_s), own, self.progress)
 
 
 def ddim(
@@ -86,8 +131,8 @@ def ddpm(
     (a_t, b_t), (a_s, b_s) = _levels(levels, t, s)
     ratio = a_t / a_s
     added = b_t**2 - ratio**2 * b_s**2  # variance of the noise put in between s and t
-    x_hat = denoise(x, t)
-    mean = (ratio * b_s**2 * x + a_s * added * x_hat) / b_t**2
+    gain = a_s * added / b_t**2
+    mean = ratio * b_s**2 / b_t**2 * x + gain * denoise(x, t, gain)
     if b_s == 0:
         return mean
     if rng is None:
@@ -107,7 +152,9 @@ def heun(
     euler = z + (lower - level) * slope
     if lower == 0:
         return a_s * euler
-    slope_there = (euler - denoise(a_s * euler, s)) / lower
+    # Either estimate moves the result by half of what it would alone; both are pushed in full.
+    there = denoise(a_s * euler, s, gain=a_s * (level / lower - 1))
+    slope_there = (euler - there) / lower
     return a_s * (z + (lower - level) * (slope + slope_there) / 2)
 
 
@@ -192,7 +239,7 @@ def sample(
     *,
     step: Step = hybrid_2m,
     cond: Tensor | None = None,
-    push: Callable[[Tensor, Tensor | None], Tensor] | None = None,
+    push: Push | None = None,
     known: tuple[Tensor, Tensor] | None = None,
     rng: Draws | None = None,
 ) -> Tensor:
@@ -204,7 +251,7 @@ def sample(
         times: Decreasing, the last is 0; see ``Schedule.grid``.
         step: The rule that goes from one time to the next.
         cond: What the denoiser is told besides, one row per window.
-        push: Changes every clean estimate: ``push(x_hat, cond)`` is added to it.
+        push: Changes every clean estimate: ``push(moment)`` is added to it.
         known: (values, mask) of the shape of ``noise``: where the mask is True the values are
             given, and come back exactly. Elsewhere values must still be finite.
         rng: What ancestral steps draw from.
@@ -219,7 +266,8 @@ def sample(
     denoise = Estimate(model, cond, push, known)
     # Times stay on the CPU in float64: the levels of a step are numbers, not tensors.
     times = times.to("cpu", torch.float64)
-    for t, s in zip(times[:-1], times[1:], strict=True):
+    for k, (t, s) in enumerate(zip(times[:-1], times[1:], strict=True)):
+        denoise.landing, denoise.progress = s, k / (len(times) - 1)
         x = step(denoise, x, t, s, model.schedule, rng)
     return x if known is None else torch.where(known[1], known[0], x)
 

@@ -19,7 +19,7 @@ from timeloom.data.scale import Scaler
 from timeloom.data.windows import Windows, concatenate
 from timeloom.diffusion.denoise import Denoiser
 from timeloom.diffusion.draws import Draws
-from timeloom.diffusion.noise import BetaSchedule, CosineSchedule, KarrasSchedule, Schedule
+from timeloom.diffusion.sample import Push
 from timeloom.methods.condition import Condition
 from timeloom.methods.drawing import Drawing
 from timeloom.methods.estimator import Estimator, as_windows, fingerprint, part_of
@@ -31,6 +31,7 @@ from timeloom.methods.prepare import (
     hold_out,
     leading_spread,
     one_of,
+    schedule_of,
     whole_numbers,
 )
 from timeloom.nets.trend_unet import TrendUNet
@@ -229,6 +230,7 @@ class DiffMTS(Estimator):
         step: str | None = None,
         guidance: float | None = None,
         extrapolate: bool = False,
+        push: Push | None = None,
     ) -> Windows:
         """Generates windows; window i depends on (seed, i) only.
 
@@ -240,6 +242,7 @@ class DiffMTS(Estimator):
             step: Rule of the sampler; ``sample_step`` where None.
             guidance: Weight of the guidance; ``guidance`` of the constructor where None.
             extrapolate: Allow values outside the trained range.
+            push: Changes every clean estimate, see :func:`timeloom.diffusion.sample.sample`.
 
         Returns:
             Windows in the units of the training data, with the labels that were asked for.
@@ -247,7 +250,7 @@ class DiffMTS(Estimator):
         Raises:
             ValueError: If the labels or the sampler's settings are not possible.
         """
-        how: dict[str, Any] = dict(steps=steps, step=step, guidance=guidance)
+        how: dict[str, Any] = dict(steps=steps, step=step, guidance=guidance, push=push)
         return concatenate(
             self.shards(count, y, seed=seed, extrapolate=extrapolate, size=count, **how)
         )
@@ -262,6 +265,7 @@ class DiffMTS(Estimator):
         step: str | None = None,
         guidance: float | None = None,
         extrapolate: bool = False,
+        push: Push | None = None,
         size: int = 2048,
     ) -> Iterator[Windows]:
         """As :meth:`sample`, in parts of ``size``: memory does not grow with ``count``."""
@@ -273,7 +277,7 @@ class DiffMTS(Estimator):
         for start in range(0, count, size):
             items = np.arange(start, min(start + size, count))
             own = None if labels is None else labels[items]
-            x = draw(items, self.condition_.told(own, len(items)), seed=seed)
+            x = draw(items, self.condition_.told(own, len(items)), seed=seed, push=push)
             yield Windows(x, own, items, channels=self.channels_, label_name=self.label_name_)
 
     def impute(
@@ -340,18 +344,8 @@ class DiffMTS(Estimator):
         one_of("mmd", self.mmd, ("adaptive", "fixed", "none"))
         one_of("mmd_on", self.mmd_on, ("output", "clean"))
         weight = AdaptiveWeight(self.mmd_weight) if self.mmd == "adaptive" else None
-        denoiser = Denoiser(net, self._schedule(), self.target)
+        denoiser = Denoiser(net, schedule_of(self.settings, self.high_), self.target)
         self.model_ = WeightedDenoiser(denoiser, weight)
-
-    def _schedule(self) -> Schedule:
-        one_of("schedule", self.schedule, ("karras", "cosine", "linear"))
-        if self.schedule == "cosine":
-            return CosineSchedule(self.diffusion_steps)
-        if self.schedule == "linear":
-            return BetaSchedule(self.diffusion_steps, self.beta_first, self.beta_last)
-        return KarrasSchedule(
-            high=self.high_, rho=self.level_rho, mean=self.level_mean, spread=self.level_spread
-        )
 
     def _recipe(self) -> Recipe:
         return Recipe(**{field.name: getattr(self, field.name) for field in fields(Recipe)})

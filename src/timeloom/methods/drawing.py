@@ -11,7 +11,7 @@ from timeloom.data.scale import Scaler
 from timeloom.diffusion.denoise import Denoiser
 from timeloom.diffusion.draws import ItemDraws
 from timeloom.diffusion.guide import ClassifierFree
-from timeloom.diffusion.sample import STEPS, sample
+from timeloom.diffusion.sample import STEPS, Push, sample
 
 __all__ = ["Drawing", "pick_device"]
 
@@ -47,6 +47,7 @@ class Drawing:
         *,
         seed: int,
         known: NDArray[Any] | None = None,
+        push: Push | None = None,
     ) -> NDArray[np.float32]:
         """Draws the windows at positions ``items`` of the whole set, (window, time, channel).
 
@@ -55,6 +56,7 @@ class Drawing:
             told: (window,) conditions; NaN = none.
             seed: Of the whole set.
             known: (window, time, channel) values that are given, NaN elsewhere.
+            push: Changes every clean estimate, in scaled space (window, channel, time).
 
         Raises:
             ValueError: If the rule or the number of steps is not possible.
@@ -77,6 +79,7 @@ class Drawing:
                 step=STEPS[self.step],
                 cond=cond[rows],
                 known=None if known is None else self._given(known[rows], device),
+                push=push,
                 rng=rng,
             )
             out[rows] = x.mT.cpu().numpy()

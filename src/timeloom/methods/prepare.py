@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timeloom.data.windows import Windows, split
+from timeloom.diffusion.noise import BetaSchedule, CosineSchedule, KarrasSchedule, Schedule
 
 __all__ = [
     "bridge",
@@ -14,6 +15,7 @@ __all__ = [
     "hold_out",
     "leading_spread",
     "one_of",
+    "schedule_of",
     "whole_numbers",
 ]
 
@@ -118,6 +120,22 @@ def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
     """
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}.")
+
+
+def schedule_of(settings: dict[str, Any], high: float) -> Schedule:
+    """The noise schedule that a method's settings name; ``high`` is the largest level sampled at.
+
+    Raises:
+        ValueError: If there is no such schedule.
+    """
+    kind = settings["schedule"]
+    one_of("schedule", kind, ("karras", "cosine", "linear"))
+    if kind == "cosine":
+        return CosineSchedule(settings["diffusion_steps"])
+    if kind == "linear":
+        return BetaSchedule(*(settings[k] for k in ("diffusion_steps", "beta_first", "beta_last")))
+    mean, spread = settings["level_mean"], settings["level_spread"]
+    return KarrasSchedule(high=high, rho=settings["level_rho"], mean=mean, spread=spread)
 
 
 # Lowest and highest value of settings that are numbers; an "open" end is itself not allowed.

@@ -25,7 +25,10 @@ __all__ = [
     "read_settings",
 ]
 
-METHODS = {"diffmts": "timeloom.methods.diffmts:DiffMTS"}  # where each method's class is
+METHODS = {  # where each method's class is
+    "diffmts": "timeloom.methods.diffmts:DiffMTS",
+    "tardiff": "timeloom.methods.tardiff:TarDiff",
+}
 FORMAT = 1  # of the run folders that this version writes and reads
 
 _TYPES: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}

@@ -4,7 +4,7 @@
 ``train_judge`` is the recurrent judge of the papers, which chooses on a part of its own windows.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from timeloom.nets.gru import GRUReader
 from timeloom.nets.judge import Judge
 from timeloom.nets.random_convolutions import RandomConvolutions
 from timeloom.nets.resnet import ResNet
+from timeloom.train.reader import outputs_of, train_reader
 
 __all__ = ["JUDGES", "Fitted", "Training", "fit_judge", "represent", "train_judge"]
 
@@ -125,28 +126,24 @@ def _fit_network(
         net = NETS[how.kind](learn[0].shape[1], classes or 1)
     loss = mse_loss if classes is None else cross_entropy
     (x, y), check = (_targets(*side, classes) for side in (learn, choose))
-    optimiser = torch.optim.Adam(net.parameters(), lr=how.rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, how.steps)
-    checks = {round(how.steps * (k + 1) / how.checks) for k in range(how.checks)}
-    best, kept, chosen, steps = float("inf"), net.state_dict(), 0, 0
-    for rows in _batches(len(x), how.batch, how.steps, seed):
-        net.train()
-        optimiser.zero_grad()
-        loss(net(x[rows]), y[rows]).backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        steps += 1
-        if steps in checks and (now := float(loss(_outputs(net, check[0]), check[1]))) < best:
-            best, chosen = now, steps
-            kept = {name: value.clone() for name, value in net.state_dict().items()}
-    net.load_state_dict(kept)
+    chosen = train_reader(
+        net,
+        x,
+        y,
+        loss=loss,
+        steps=how.steps,
+        batch=how.batch,
+        rate=how.rate,
+        seed=seed,
+        checks=how.checks,
+        score=lambda now: float(loss(outputs_of(now, check[0]), check[1])),
+    )
 
     def read(new: Tensor) -> Array:
-        out = _outputs(net, new).double()
+        out = outputs_of(net, new).double()
         return out[:, 0].numpy() if classes is None else out.softmax(dim=1).numpy()
 
-    return Fitted(read, steps, float(chosen))
+    return Fitted(read, how.steps, float(chosen))
 
 
 def _targets(x: Tensor, told: Array, classes: int | None) -> tuple[Tensor, Tensor]:
@@ -210,17 +207,6 @@ def _sharpness(out: Array, told: Array) -> float:
     return float(SHARPNESS[int(np.argmin(losses))])
 
 
-def _batches(count: int, batch: int, steps: int, seed: int) -> Iterator[Tensor]:
-    """Rows of each step, all of the same size: passes over the windows, one after another."""
-    rng = torch.Generator().manual_seed(seed)
-    order = torch.empty(0, dtype=torch.long)
-    for _ in range(steps):
-        while len(order) < batch:
-            order = torch.cat([order, torch.randperm(count, generator=rng)])
-        yield order[:batch]
-        order = order[batch:]
-
-
 def train_judge(
     x: Array,
     y: Array,
@@ -257,13 +243,13 @@ def train_judge(
     learn, check = (torch.as_tensor(np.flatnonzero(rows)) for rows in (~held, held))
     best, kept = float("inf"), judge.state_dict()
     for _ in _epochs(judge, windows, target, learn, loss, epochs, seed):
-        now = float(loss(_outputs(judge, windows[check]), target[check]))
+        now = float(loss(outputs_of(judge, windows[check]), target[check]))
         if now < best:
             best, kept = now, {k: v.clone() for k, v in judge.state_dict().items()}
     judge.load_state_dict(kept)
 
     def read(new: Array) -> Array:
-        out = _outputs(judge, torch.as_tensor(standardise(new, by=x)[0])).numpy()
+        out = outputs_of(judge, torch.as_tensor(standardise(new, by=x)[0])).numpy()
         return out[:, 0].astype(np.float64) * unit + level if outputs == 1 else out
 
     return read
@@ -286,9 +272,3 @@ def _epochs(
             optimiser.step()
             schedule.step()
         yield
-
-
-@torch.no_grad()
-def _outputs(judge: nn.Module, x: Tensor) -> Tensor:
-    judge.eval()
-    return torch.cat([judge(part) for part in x.split(512)])

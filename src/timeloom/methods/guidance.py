@@ -1,0 +1,103 @@
+"""What TarDiff may be asked, and which real windows guide it: checked before any training."""
+
+from typing import Any
+
+import numpy as np
+
+from timeloom.data.overlap import shared
+from timeloom.data.windows import Windows
+from timeloom.methods.classifier import KINDS, set_aside
+from timeloom.methods.prepare import one_of
+
+__all__ = ["check_apart", "check_settings", "parts"]
+
+FEWEST = 5  # training windows of a class
+
+
+def check_settings(settings: dict[str, Any], generator: Any) -> None:
+    """Refuses a generator without classes, and settings that are not possible.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    condition = getattr(generator, "condition_", None)
+    if condition is None:
+        raise ValueError("the generator is not fitted yet; fit it first, then TarDiff.")
+    if condition.kind != "class":
+        trained = "values" if condition.kind == "value" else "windows without labels"
+        raise ValueError(
+            f"TarDiff needs a generator of classes; this one was trained on {trained}. Fit it on "
+            "windows with classes (condition='class')."
+        )
+    one_of("source", settings["source"], ("all", "minority", "balanced"))
+    one_of("strength", settings["strength"], ("relative", "absolute"))
+    one_of("at", settings["at"], ("clean", "noisy"))
+    last, pool, steps, scale = (settings[k] for k in ("last", "pool", "train_steps", "scale"))
+    if not 0 < last <= 1:
+        raise ValueError(f"last must be a share above 0, up to 1; got {last}.")
+    if pool < 1 or steps < 1:
+        raise ValueError(f"pool and train_steps must be at least 1; got {pool} and {steps}.")
+    if scale != "auto" and (isinstance(scale, str) or not np.isfinite(scale)):
+        raise ValueError(f"scale must be a finite number or 'auto'; got {scale!r}.")
+
+
+def parts(
+    settings: dict[str, Any], generator: Any, windows: Windows, guidance: Windows | None
+) -> tuple[Windows | None, Windows]:
+    """(training windows or None, guidance windows).
+
+    A classifier that is trained in the fit leaves ``validation`` of the windows for guidance; for
+    one that is trained already all are guidance, where none are given by themselves.
+
+    Raises:
+        ValueError: If they do not fit the generator, or a class has too few.
+    """
+    check_windows(windows, generator, "training", FEWEST)
+    if guidance is not None:
+        check_windows(guidance, generator, "guidance", 1)
+        return windows, guidance
+    if settings["classifier"] in KINDS:
+        return set_aside(windows, settings["validation"], settings["seed"])
+    if settings["scale"] == "auto":
+        raise ValueError(
+            "scale='auto' tries strengths on training windows; give fit the training windows and "
+            "guidance= others, or a number as scale."
+        )
+    return None, windows
+
+
+def check_windows(windows: Windows, generator: Any, name: str, fewest: int) -> None:
+    """Refuses windows of another shape, without classes, or with too few of one.
+
+    Raises:
+        ValueError: If they are such.
+    """
+    if windows.shape != generator.shape_:
+        raise ValueError(
+            f"{name} windows must be as the generator's, (time, channel) {generator.shape_}; got "
+            f"{windows.shape}."
+        )
+    if windows.y is None:
+        raise ValueError(f"{name} windows need a class each; name the label's column.")
+    labels = generator.condition_.asked(windows.y, len(windows))
+    counts = {label: int((labels == label).sum()) for label in generator.condition_.classes}
+    rare = min(counts, key=lambda label: counts[label])
+    if counts[rare] < fewest:
+        raise ValueError(
+            f"every class needs at least {fewest} {name} windows; class {rare!r} has "
+            f"{counts[rare]}. Record more of them, or leave the class out of the generator too."
+        )
+
+
+def check_apart(guidance: Windows, test: Windows | None) -> None:
+    """Refuses guidance windows that are among the test windows, or overlap them.
+
+    Raises:
+        ValueError: If some do.
+    """
+    both = 0 if test is None else int(shared(guidance, test).sum())
+    if both:
+        raise ValueError(
+            f"guidance windows must not be among the test windows; {both} of {len(guidance)} are, "
+            "or overlap them. Take them from the training data."
+        )
