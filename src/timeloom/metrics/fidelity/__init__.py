@@ -39,6 +39,7 @@ from timeloom.metrics.fidelity.judged import (
 )
 from timeloom.metrics.fidelity.mmd import mmd_test
 from timeloom.metrics.fidelity.predicted import next_step_error, predictive_score
+from timeloom.metrics.fidelity.prices import ohlc_rules, ohlc_table, ohlc_violations
 from timeloom.metrics.fidelity.rules import learn_rules, rule_table, rules_broken
 from timeloom.metrics.fidelity.two_sample import summary_auc, two_sample_auc
 from timeloom.metrics.fidelity.values import (
@@ -73,6 +74,9 @@ __all__ = [
     "mmd_test",
     "neighbourhoods",
     "next_step_error",
+    "ohlc_rules",
+    "ohlc_table",
+    "ohlc_violations",
     "predictive_score",
     "rule_table",
     "rules_broken",
