@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:  # the same names for type checkers and editors
+    from timeloom.advice import Advice as Advice
+    from timeloom.advice import advise as advise
     from timeloom.data.files import read as read
     from timeloom.data.files import read_windows as read_windows
     from timeloom.data.files import write as write
+    from timeloom.data.resample import resample as resample
     from timeloom.data.scale import Scaler as Scaler
     from timeloom.data.sets import load_dataset as load_dataset
     from timeloom.data.windows import Series as Series
@@ -34,6 +37,7 @@ _HOMES = {
     "cut": "timeloom.data.windows",
     "split": "timeloom.data.windows",
     "stitch": "timeloom.data.windows",
+    "resample": "timeloom.data.resample",
     "Scaler": "timeloom.data.scale",
     "read": "timeloom.data.files",
     "read_windows": "timeloom.data.files",
@@ -42,6 +46,8 @@ _HOMES = {
     "DiffMTS": "timeloom.methods.diffmts",
     "TarDiff": "timeloom.methods.tardiff",
     "load": "timeloom.methods",
+    "advise": "timeloom.advice",
+    "Advice": "timeloom.advice",
     "evaluate": "timeloom.evaluation",
     "evaluate_scores": "timeloom.evaluation",
     "Record": "timeloom.evaluation",

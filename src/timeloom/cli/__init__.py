@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 import timeloom
-from timeloom.cli import bench, compare, data, demo, evaluate, fit, impute, sample
+from timeloom.cli import advise, bench, compare, data, demo, evaluate, fit, impute, sample
 from timeloom.cli.messages import PACKAGE, leads, one_line, os_sentence, ours, problem
 
 __all__ = ["app", "main"]
@@ -34,6 +34,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("data")(data.data)
+app.command("advise")(advise.advise)
 app.command("fit")(fit.fit)
 app.command("sample")(sample.sample)
 app.command("impute")(impute.impute)

@@ -1,6 +1,7 @@
 """``timeloom bench``: a published table redone, ours beside it."""
 
 import difflib
+import inspect
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +24,11 @@ def names() -> list[str]:
 
 def bench(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="alarms, cmapss, metrics or sampling.")
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="alarms, augment, cmapss, metrics, nasdaq, push, sampling or wafer.",
+        ),
     ],
     quick: Annotated[
         bool, typer.Option("--quick", help="A small cell only: minutes on a CPU.")
@@ -34,6 +39,10 @@ def bench(
     part: Annotated[
         str, typer.Option(metavar="I/N", help="Every N-th cell from the I-th, to share the work.")
     ] = "1/1",
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="nasdaq: a folder of one CSV per ticker, instead."),
+    ] = None,
 ) -> None:
     """Redo a table of a paper, with the published figures beside ours."""
     known = names()
@@ -42,6 +51,12 @@ def bench(
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known) or 'none'}."
         raise ValueError(f"there is no bench {name!r}; {hint}")
     check_output(out)
+    redo = import_module(f"timeloom.bench.{name}").run
+    own = {} if data is None else {"data": data}
+    if data is not None and "data" not in inspect.signature(redo).parameters:
+        raise ValueError(f"bench {name} reads its own data sets; leave --data out.")
+    if data is not None and not data.is_dir():
+        raise ValueError(f"--data must be a folder of one CSV per ticker; {data} is none.")
     with writing(out):
-        for line in import_module(f"timeloom.bench.{name}").run(quick=quick, folder=out, part=part):
+        for line in redo(quick=quick, folder=out, part=part, **own):
             show(str(line))

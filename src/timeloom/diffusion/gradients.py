@@ -41,15 +41,16 @@ def class_gradients(
         classes: How many there are.
     """
     own = _trained(classifier)
-    total = torch.zeros(classes, sum(p.numel() for p in own.values()), device=x.device)
+    like = next(iter(own.values()))
+    total = like.new_zeros(classes, sum(p.numel() for p in own.values()))
     with torch.enable_grad(), differentiable(classifier):
         for label in range(classes):
             rows = x[y == label]
-            for part in rows.split(CHUNK):
+            for part in rows.split(CHUNK) if len(rows) else ():
                 told = torch.full((len(part),), label, device=x.device)
                 loss = loss_of(classifier(part), told)
                 found = torch.autograd.grad(loss, list(own.values()), allow_unused=True)
-                total[label] += _flat(found, own).float() / len(rows)
+                total[label] += _flat(found, own) / len(rows)
     return total
 
 

@@ -106,6 +106,7 @@ class Influence:
         x = moment.x_hat if self.at == "clean" else moment.x_t
         if moment.cond is None or moment.progress < 1 - self.last - 1e-9:
             return torch.zeros_like(x)
+        self._follow(x.device)
         gradient = self.gradient(x, moment.cond)
         if self.strength == "absolute":
             return self.scale / moment.gain * gradient
@@ -124,6 +125,13 @@ class Influence:
             along, against = (_slope(one, x, told) for one in (self._along, self._against))
             gradient = (along - against) * self._unit
         return torch.where(cond.isnan().view(-1, *[1] * (x.ndim - 1)), 0.0, gradient)
+
+    def _follow(self, device: torch.device) -> None:
+        """Goes to where the sampler computes, which is known only then."""
+        if self._toward.device != device:
+            self._toward = self._toward.to(device)
+            for one in (self._classifier, self._along, self._against):
+                one.to(device)
 
     def _slope_of_slope(self, x: Tensor, told: Tensor) -> Tensor:
         own = [p for p in self._classifier.parameters() if p.requires_grad]

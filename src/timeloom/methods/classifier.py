@@ -188,8 +188,13 @@ def check(classifier: nn.Module, x: Tensor, classes: int) -> None:
         classes: How many classes the generator knows.
 
     Raises:
-        ValueError: If it fails on them, returns another shape, or NaN.
+        ValueError: If it fails on them, returns another shape, or NaN, or has nothing to train.
     """
+    if not any(True for _ in classifier.parameters()):
+        raise ValueError(
+            "the classifier must be a network with parameters, since their gradients guide; got a "
+            f"{type(classifier).__name__} without any."
+        )
     shape = tuple(x.shape)
     wanted = f"(window, class) = ({len(x)}, {classes})"
     wanted += f", or ({len(x)}, 1) for the score of the second class" if classes == 2 else ""
@@ -206,9 +211,10 @@ def check(classifier: nn.Module, x: Tensor, classes: int) -> None:
     )
     if not fits:
         raise ValueError(f"the classifier must return {wanted}; got {tuple(said.shape)}.")
-    if not torch.isfinite(said).all():
+    bad = int((~torch.isfinite(said)).reshape(len(x), -1).any(dim=1).sum())
+    if bad:
         raise ValueError(
-            f"the classifier must return finite numbers; got NaN or inf for "
-            f"{int((~torch.isfinite(said)).any(dim=-1).sum())} of {len(x)} guidance windows, which "
-            "it is given scaled as the generator scales them. Train it on such windows."
+            f"the classifier must return finite numbers; got NaN or inf for {bad} of {len(x)} "
+            "guidance windows, which it is given scaled as the generator scales them. Train it on "
+            "such windows."
         )

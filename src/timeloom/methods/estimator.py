@@ -170,7 +170,6 @@ class Estimator(ABC):
         """
         whole = read_run(folder)
         own = [name for name, value in whole["settings"].items() if str(value).startswith(OWN)]
-        how = {**cls._inside(Path(folder)), **how}
         missing = [name for name in own if name not in how]
         if missing:
             raise ValueError(
@@ -179,11 +178,6 @@ class Estimator(ABC):
             )
         estimator = cls(**{**whole["settings"], **how})
         return estimator._restore(whole["fit"], read_weights(Path(folder)))
-
-    @classmethod
-    def _inside(cls, folder: Path) -> dict[str, Any]:
-        """Settings that lie in the run folder themselves, by name."""
-        return {}
 
     def _need_fit(self) -> None:
         if not hasattr(self, "model_"):

@@ -18,11 +18,11 @@ from timeloom.train.reader import outputs_of, train_reader
 if TYPE_CHECKING:
     from timeloom.methods.tardiff import TarDiff
 
-__all__ = ["SCALES", "agreement", "choose_scale", "said_outside"]
+__all__ = ["SCALES", "TOO_MANY", "agreement", "choose_scale", "said_outside"]
 
 Array = NDArray[Any]
 
-SCALES = (0.0, 0.05, 0.1, 0.2, 0.4)
+SCALES = (0.0, 0.1, 0.3, 0.6)
 JUDGES = 3  # classifiers per strength, with other first weights and orders
 MOST = 512  # synthetic windows that a strength is tried with
 TOO_MANY = 0.01  # share of values outside the data's range that is worth a word
@@ -86,12 +86,19 @@ def choose_scale(
     return (best["scale"] if sure else 0.0), said
 
 
-def said_outside(share: float, scale: float) -> None:
-    """Warns of windows that have left the range of the real ones."""
-    if share > TOO_MANY:
+def said_outside(share: float, unguided: float, scale: float) -> None:
+    """Warns of windows that guidance has driven out of the range of the real ones.
+
+    Args:
+        share: Of the guided values, beyond the range by more than a tenth of it.
+        unguided: The same of unguided ones.
+        scale: The strength.
+    """
+    if share > max(TOO_MANY, 2 * unguided):
         warnings.warn(
-            f"{share:.1%} of the generated values lie beyond the range of the real windows (by "
-            f"more than a tenth of it): scale={scale:g} is too strong; take a smaller one.",
+            f"{share:.1%} of the guided values lie beyond the range of the real windows by more "
+            f"than a tenth of it (unguided: {unguided:.1%}): scale={scale:g} is too strong; take "
+            "a smaller one.",
             stacklevel=3,
         )
 

@@ -23,7 +23,8 @@ from timeloom.methods.classifier import ChannelFirst, auroc, build, check, train
 from timeloom.methods.estimator import Estimator, as_windows, fingerprint, part_of
 from timeloom.methods.guidance import check_apart, check_settings, parts
 from timeloom.methods.prepare import bridge
-from timeloom.methods.strength import agreement, choose_scale, said_outside
+from timeloom.methods.settings import read_run
+from timeloom.methods.strength import TOO_MANY, agreement, choose_scale, said_outside
 from timeloom.train.loop import Progress
 from timeloom.train.reader import outputs_of
 
@@ -32,6 +33,7 @@ __all__ = ["TarDiff"]
 Array = NDArray[Any]
 
 AGREE = 0.99  # cosine of the quick gradient with the exact one, below which the exact one is used
+COMPARED = 128  # unguided windows that are drawn where guided ones leave the data's range
 GENERATOR = "generator"  # its run, inside the run folder
 
 
@@ -49,11 +51,12 @@ class TarDiff(Estimator):
         classifier: ``"resnet"`` or ``"gru"``: trained in the fit, in the generator's scaled space;
             or any torch module, already trained, that reads scaled windows (window, time, channel)
             and returns (window, class), the classes as ``generator.condition_.classes`` has them.
-        scale: Strength; 0 is the generator itself. ``"auto"``: the one of ``0, 0.05, 0.1, 0.2,
-            0.4`` that helps a classifier most on guidance windows; 0 unless another is better by
-            more than one standard error.
-        source: Whose loss is to fall: ``"all"`` guidance windows as they are, the rarest class
-            (``"minority"``), or every class alike (``"balanced"``).
+        scale: Strength; 0 is the generator itself. ``"auto"``: the one of ``0, 0.1, 0.3, 0.6``
+            that helps a classifier most on guidance windows; 0 unless another is better by more
+            than one standard error.
+        source: Whose loss is to fall: every class's alike (``"balanced"``), that of the rarest
+            class (``"minority"``), or of ``"all"`` guidance windows as they are, as in the paper.
+            Where one class is rare, ``"all"`` is the frequent one's and harms (docs/journal.md).
         strength: ``"relative"``: ``scale`` is a share of the noise that remains; ``"absolute"``:
             the paper's, added to what a step arrives at (there 100).
         at: The gradient is taken at the ``"clean"`` estimate or, as in the paper, the ``"noisy"``
@@ -71,7 +74,7 @@ class TarDiff(Estimator):
     classifier: str | nn.Module = "resnet"
     scale: float | str = "auto"
     _: KW_ONLY
-    source: str = "all"
+    source: str = "balanced"
     strength: str = "relative"
     at: str = "clean"
     last: float = 1.0
@@ -194,7 +197,10 @@ class TarDiff(Estimator):
         if count < 1:
             raise ValueError(f"the number of windows must be at least 1; got {count}.")
         labels = self.condition_.asked(y, count)
-        push = self.push(self.scale_ if scale is None else scale)
+        scale = self.scale_ if scale is None else scale
+        if not np.isfinite(scale):
+            raise ValueError(f"scale must be a finite number; got {scale}.")
+        push = self.push(scale)
         drawn = self.generator.shards(
             count * self.pool,
             np.repeat(labels, self.pool),
@@ -208,8 +214,12 @@ class TarDiff(Estimator):
             kept = part if self.pool == 1 else self._best(part)
             outside += self._outside(kept), kept.x.size
             yield kept
-        if push is not None:
-            said_outside(float(outside[0] / outside[1]), self.scale_ if scale is None else scale)
+        if push is not None and outside[0] > TOO_MANY * outside[1]:
+            # What the generator does by itself is not the push's fault.
+            rows = np.linspace(0, count - 1, min(count, COMPARED)).astype(int)
+            plain = concatenate(self.generator.shards(len(rows), labels[rows], seed=seed, **how))
+            own = self._outside(plain) / plain.x.size
+            said_outside(float(outside[0] / outside[1]), own, scale)
 
     def push(self, scale: float) -> Influence | None:
         """The push of a strength; None for 0."""
@@ -257,10 +267,15 @@ class TarDiff(Estimator):
         return super().save(folder)
 
     @classmethod
-    def _inside(cls, folder: Path) -> dict[str, Any]:
+    def load(cls, folder: str | Path, **how: Any) -> Self:
+        """As every method's; ``device=`` and ``net=`` are handed on to the generator's."""
         from timeloom.methods import load
 
-        return {"generator": load(folder / GENERATOR)}
+        read_run(folder)
+        inner = {name: how.pop(name) for name in ("device", "net") if name in how}
+        if "generator" not in how:
+            how["generator"] = load(Path(folder) / GENERATOR, **inner)
+        return super().load(folder, **how)
 
     def _facts(self) -> dict[str, Any]:
         facts = dict(length=self.shape_[0], channels=list(self.channels_), data=self.data_)
@@ -362,16 +377,16 @@ class TarDiff(Estimator):
 
     def _read(self, windows: Windows) -> tuple[Tensor, Tensor]:
         self._need_fit()
-        if windows.shape != self.shape_:
-            raise ValueError(
-                f"windows must be as the generator's, (time, channel) {self.shape_}; got "
-                f"{windows.shape}."
-            )
         if windows.y is None:
             raise ValueError("every window needs its class; name the label's column.")
         return self._tensors(windows)
 
     def _scaled(self, windows: Windows) -> Tensor:
+        if windows.shape != self.shape_:
+            raise ValueError(
+                f"windows must be as the generator's, (time, channel) {self.shape_}; got "
+                f"{windows.shape}."
+            )
         x = bridge(self.generator.scaler_.transform(windows.x).astype(np.float32))
         return torch.from_numpy(x).mT.contiguous()
 
