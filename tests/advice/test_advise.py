@@ -178,6 +178,11 @@ def test_rare_classes_gaps_and_rest_are_said():
     assert "Channels that never move: c1" in text
 
 
+def test_five_windows_of_a_class_are_enough_for_an_answer(rng):
+    advice = advise(rng.standard_normal((15, 20, 1)), np.arange(15) % 3)
+    assert advice.verdict == "no" and advice.figures["curve_sizes"][-1] == 12
+
+
 BAD = {
     "no labels": (lambda w: (w.x,), {}, "there are no labels"),
     "one class": (lambda w: (w.x, np.zeros(60)), {}, "at least two classes"),

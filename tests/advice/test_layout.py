@@ -131,3 +131,13 @@ def test_a_part_numbers_its_units_anew():
     part = taken(layout, rows)
     assert sorted(set(part.unit)) == sorted(set(part.series)) == [0, 1, 2]
     np.testing.assert_array_equal(part.y, layout.y[rows])
+
+
+def test_runs_to_failure_share_no_clock():
+    rng = np.random.default_rng(0)
+    lives = rng.integers(300, 900, 30)
+    series = np.repeat(np.arange(30), lives // 10)
+    start = np.concatenate([10 * np.arange(life // 10) for life in lives])
+    left = lives[series] - start  # old machines are about to fail: labels agree where starts do
+    cuts = tl.Windows(np.zeros((len(start), 10, 1)), (left < 60).astype(int), series, start)
+    assert lay_out(cuts, np.asarray(cuts.y)).kind == "recordings"

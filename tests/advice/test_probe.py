@@ -108,3 +108,9 @@ def test_a_channel_that_only_the_other_windows_measured_does_no_harm(rng):
     x = rng.standard_normal((30, 20, 2))
     x[:20, :, 1] = np.nan
     assert np.isfinite(features(x, np.arange(20), 0)).all()
+
+
+def test_a_ridge_of_windows_that_do_not_differ_says_the_mean():
+    ridge = Ridge(np.ones((4, 3)), np.arange(6.0).reshape(2, 3))
+    said, _ = ridge.fit(np.eye(2)[[0, 1, 1, 1]][:, None])
+    np.testing.assert_array_equal(said, np.zeros((2, 1, 2)))

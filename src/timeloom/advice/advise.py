@@ -91,6 +91,7 @@ def _measured(
     found = crossed(part.x, layout, null, seed=seed)
     weights = _resampled(layout, seed)
     areas = drawn(found.said, few, np.vstack([np.ones((1, len(few))), weights]))
+    low, high = np.quantile(areas[1:], [0.025, 0.975])
     names = tuple(map(str, np.unique(np.asarray(given.y)).tolist()))
     places = [len(np.unique(whole.unit[told == c])) for c in range(len(names))]
     share = len(rows) / len(given)
@@ -98,7 +99,7 @@ def _measured(
     measured = Found(
         names,
         tuple(counts.tolist()),
-        (float(areas[0]), *(float(q) for q in np.quantile(areas[1:], [0.025, 0.975]))),
+        (float(areas[0]), float(low), float(high)),
         float(np.quantile(found.chance, 1 - CHANCE)),
         float((1 + (found.chance >= areas[0]).sum()) / (1 + len(found.chance))),
         layout.kind,

@@ -75,8 +75,8 @@ class Ridge:
             best = np.where(better, score, best)
             chosen[:, better] = keep[:, None]
         weight = pull * (chosen / np.sqrt(self.power)[:, None])[:, :, None]
-        said = self.other @ weight.reshape(len(weight), -1)
-        return said.reshape(len(self.other), -1, width), chosen
+        said = self.other @ weight.reshape(len(weight), len(total) * width)
+        return said.reshape(len(self.other), len(total), width), chosen
 
     def left_out(self, told: Array, chosen: Array) -> Array:
         """What it would say of each window learnt from, had that one been left out.

@@ -54,7 +54,7 @@ def shared(windows: Windows | ArrayLike, others: Windows | ArrayLike) -> Array:
     kind = np.float32 if np.float32 in (ours.dtype, theirs.dtype) else np.float64
     known, moving = _runs(theirs, run, kind)
     asked, ours_moving = _runs(ours, run, kind)
-    return (np.isin(asked, np.unique(known[moving])) & ours_moving).any(axis=1)
+    return np.any(np.isin(asked, np.unique(known[moving])) & ours_moving, axis=1)
 
 
 def repeated(windows: Windows | ArrayLike, groups: ArrayLike | None = None) -> Array:
@@ -85,7 +85,7 @@ def repeated(windows: Windows | ArrayLike, groups: ArrayLike | None = None) -> A
     most = np.full(which.max() + 1, -1)
     np.minimum.at(least, which, owner)
     np.maximum.at(most, which, owner)
-    return ((least < most)[which] & moving).any(axis=1)
+    return np.any((least < most)[which] & moving, axis=1)
 
 
 def _run(length: int) -> int:

@@ -197,7 +197,7 @@ class TarDiff(Estimator):
         if count < 1:
             raise ValueError(f"the number of windows must be at least 1; got {count}.")
         labels = self.condition_.asked(y, count)
-        scale = self.scale_ if scale is None else scale
+        scale = float(self.scale_ if scale is None else scale)
         if not np.isfinite(scale):
             raise ValueError(f"scale must be a finite number; got {scale}.")
         push = self.push(scale)
@@ -280,7 +280,7 @@ class TarDiff(Estimator):
     def _facts(self) -> dict[str, Any]:
         facts = dict(length=self.shape_[0], channels=list(self.channels_), data=self.data_)
         facts |= dict(label_name=self.label_name_, classes=list(self.classes_))
-        if hasattr(self, "model_"):
+        if hasattr(self, "scale_"):
             facts |= dict(scale=self.scale_, scales=self.scales_, exact=self.exact_)
             facts |= dict(validation_auroc=self.validation_auroc_)
         return facts
