@@ -8,14 +8,12 @@ import pytest
 
 SLOW = ("torch", "pandas", "sklearn", "plotly", "scipy.stats", "accelerate", "pyarrow", "jinja2")
 
+VERBS = "demo data advise fit sample impute evaluate compare bench influence".split()
 RIGHT = [
     ["--help"],
     ["--version"],
     [],
-    *[
-        [verb, "--help"]
-        for verb in ("demo", "data", "fit", "sample", "impute", "evaluate", "compare", "bench")
-    ],
+    *[[verb, "--help"] for verb in VERBS],
 ]
 WRONG = {
     "unknown verb": ["fti"],
@@ -127,5 +125,5 @@ def test_what_was_probably_meant_is_offered(wrong, case, offered):
 
 def test_every_verb_is_in_the_help():
     (_, out, _, _), *_ = probe([["--help"]])
-    for verb in ("demo", "data", "fit", "sample", "impute", "evaluate", "compare", "bench"):
+    for verb in VERBS:
         assert verb in out

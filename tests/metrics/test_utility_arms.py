@@ -136,6 +136,25 @@ def test_the_judge_is_chosen_on_real_windows_that_no_arm_learns_from(kind, monke
     assert held.sum() == 20 and not set(groups[held]) & set(groups[~held])
 
 
+@pytest.mark.parametrize("kind", ["resnet", "kernels"])
+def test_windows_given_to_choose_on_leave_all_training_windows_to_learn_from(kind, monkeypatch):
+    train, made, test, choose = (ramps(n, s) for s, n in enumerate((60, 60, 20, 15)))
+    seen = []
+
+    def watched(how, learn, check, **rest):
+        seen.append((learn[1], check[1]))
+        return fit_judge(how, learn, check, **rest)
+
+    monkeypatch.setattr(arms, "fit_judge", watched)
+    how = Training(kind, steps=2, kernels=5)
+    found = protocols(train, made, test, task="regress", judge=how, choose=choose)
+    assert found["baseline"].learned == 60 and found["tsrtr"].learned == 120
+    level, unit = train[1].mean(), train[1].std()
+    for _, check in seen:
+        np.testing.assert_allclose(check * unit + level, choose[1])
+    np.testing.assert_allclose(np.sort(seen[0][0] * unit + level), np.sort(train[1]))
+
+
 def test_a_fifth_of_a_rare_class_is_for_choosing():
     y = np.repeat(["a", "b"], [190, 10])
     held = chosen_on((np.zeros((200, 3, 1)), y), task="classify", seed=3)
@@ -192,6 +211,7 @@ def test_a_class_that_is_nowhere_in_training_is_no_crash():
         ({"train": (ramps(60, 0)[0], np.ones(60))}, "one label"),
         ({"synthetic": (ramps(60, 0)[0], np.ones(3))}, "60 windows and 3 labels"),
         ({"test": (np.zeros((20, 3, 2)), np.ones(20))}, "shape"),
+        ({"choose": (np.zeros((20, 3, 2)), np.ones(20))}, "choose windows must have shape"),
     ],
 )
 def test_bad_input_is_refused_in_a_clear_sentence(change, words):

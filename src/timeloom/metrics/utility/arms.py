@@ -98,13 +98,14 @@ def protocols(
     judge: str | Training = "resnet",
     arms: Mapping[str, tuple[float, float]] = ARMS,
     seed: int = 0,
+    choose: Sides | None = None,
 ) -> dict[str, Prediction]:
     """Trains one judge per arm, on equal terms, and returns what each says of the test windows.
 
     In every arm alike: the number of optimisation steps (not of epochs) and their batch size; the
     first weights; the scale, per channel, of all real training windows; and the windows that the
-    checkpoint or the ridge's strength is chosen on: a fifth of the real training windows, whole
-    recordings where these are known, which no arm learns from.
+    checkpoint or the ridge's strength is chosen on: ``choose``, or a fifth of the real training
+    windows, whole recordings where these are known, which no arm learns from.
 
     Args:
         train: Real training windows (window, time, channel), their labels (window,), and perhaps
@@ -116,6 +117,8 @@ def protocols(
         arms: Name to (real, synthetic) windows per real window that is learnt from;
             ``arms_at(ratio)`` for other ratios.
         seed: Decides the split, which windows an arm takes, first weights, order, kernels.
+        choose: Real windows that no arm learns from and their labels, where there is a validation
+            split; all training windows are then learnt from. Never the test windows.
 
     Returns:
         One prediction per arm. Arms that learn from the same windows share theirs.
@@ -125,8 +128,9 @@ def protocols(
             few windows, labels hold one class, or an arm asks for more than there is.
     """
     how = Training(judge) if isinstance(judge, str) else judge
-    _check(train, synthetic, test, task)
-    bench = _bench(train, [synthetic[1], test[1]], task, how, seed)
+    _check(train, synthetic, test, task, choose)
+    others = [side[1] for side in (synthetic, test, choose) if side]
+    bench = _bench(train, others, task, how, seed, choose)
     tried = bench.side(test[0], test[1])
     truth = tried.y if task == "classify" else np.asarray(test[1], dtype=np.float64)
     blank = Prediction(np.empty(0), truth, bench.classes, bench.rare, _groups(test))
@@ -197,9 +201,16 @@ def chosen_on(train: Sides, *, task: str, seed: int = 0) -> Array:
     return held
 
 
-def _bench(train: Sides, others: list[Array], task: str, how: Training, seed: int) -> _Bench:
+def _bench(
+    train: Sides,
+    others: list[Array],
+    task: str,
+    how: Training,
+    seed: int,
+    choose: Sides | None = None,
+) -> _Bench:
     x, y = np.asarray(train[0]), np.asarray(train[1])
-    held = chosen_on(train, task=task, seed=seed)
+    held = np.zeros(len(x), bool) if choose else chosen_on(train, task=task, seed=seed)
     if task == "classify":
         every = np.unique(np.concatenate([y, *others]))
         classes, level, unit = tuple(every.tolist()), 0.0, 1.0
@@ -216,15 +227,16 @@ def _bench(train: Sides, others: list[Array], task: str, how: Training, seed: in
         def number(labels: Array) -> Array:
             return (np.asarray(labels, dtype=np.float64) - level) / unit
 
-    scaled = standardise(x, by=x)[0]
-    seen = represent(how, scaled[~held], seed)
+    seen = represent(how, standardise(x, by=x)[0][~held], seed)
 
     def see(windows: Array) -> Tensor:
         return seen(standardise(windows, by=x)[0])
 
-    whole = _Side(seen(scaled), number(y))
-    learn, choose = (whole.take(np.flatnonzero(rows)) for rows in (~held, held))
-    return _Bench(how, seed, classes, level, unit, see, number, learn, choose, rare)
+    whole = _Side(see(x), number(y))
+    learn, check = (whole.take(np.flatnonzero(rows)) for rows in (~held, held))
+    if choose:
+        check = _Side(see(choose[0]), number(choose[1]))
+    return _Bench(how, seed, classes, level, unit, see, number, learn, check, rare)
 
 
 def _counts(name: str, shares: tuple[float, float], real: int, made: int) -> tuple[int, int]:
@@ -254,10 +266,15 @@ def _groups(side: Sides) -> Array | None:
     return None if len(side) < 3 or side[2] is None else np.asarray(side[2])
 
 
-def _check(train: Sides, synthetic: Sides, test: Sides, task: str) -> None:
+def _check(
+    train: Sides, synthetic: Sides, test: Sides, task: str, choose: Sides | None = None
+) -> None:
     if task not in TASKS:
         raise ValueError(f"task must be 'classify' or 'regress'; got {task!r}.")
-    for name, (x, y, *_) in {"train": train, "synthetic": synthetic, "test": test}.items():
+    sides = {"train": train, "synthetic": synthetic, "test": test}
+    if choose is not None:
+        sides["choose"] = choose
+    for name, (x, y, *_) in sides.items():
         if np.ndim(x) != 3 or np.shape(x)[1:] != np.shape(train[0])[1:]:
             raise ValueError(
                 f"{name} windows must have shape (window, time, channel), alike on all sides; got "
