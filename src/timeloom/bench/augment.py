@@ -25,6 +25,7 @@ from timeloom.bench.rare_sets import (
     CANDIDATES,
     PROBED,
     SETS,
+    SIMULATED,
     RareSet,
     drawn,
     fit_and_guidance,
@@ -213,7 +214,8 @@ def run(quick: bool = False, folder: Path = Path("results"), part: str = "1/1") 
     Args:
         quick: One set, one seed, a tiny budget, no probing.
         folder: Where ``augment.jsonl`` and ``augment-candidates.jsonl`` are added to, and
-            ``augment.md`` is written.
+            ``augment.md`` is written; ``augment-simulated.*`` the same of a simulated set of which
+            ``advise`` says yes.
         part: ``"1/2"`` takes every second cell, for two processes side by side.
 
     Raises:
@@ -226,20 +228,33 @@ def run(quick: bool = False, folder: Path = Path("results"), part: str = "1/1") 
         for entry in CANDIDATES[first - 1 :: every]:
             yield from probed(tried, entry)
     sets, seeds, budget = (SETS[:1], 1, QUICK) if quick else (SETS, SEEDS, FULL)
-    cells = [(entry, seed) for seed in range(seeds) for entry in sets]
-    for entry, seed in cells[first - 1 :: every]:
-        known = {(r.data, r.method, r.seeds) for r in (read_records(path) if path.exists() else ())}
-        data = f"{entry.name}, {entry.length}"
-        missing = [arm for arm in ARMS if (data, arm.name, (seed,)) not in known]
-        if missing:
-            cell = Cell(entry, seed, budget, None if quick else folder)
-            began = time.monotonic()
-            for arm in missing:
-                note(path, measure(cell, arm))
-            took = f"{time.monotonic() - began:.0f} s"
-            yield f"{entry.name}, seed {seed}: {len(missing)} arms, {took}"
+    grids = (
+        {path: sets} if quick else {path: sets, folder / "augment-simulated.jsonl": (SIMULATED,)}
+    )
     candidates = tuple(arm.name for arm in ARMS if arm.candidate)
-    yield f"page: {write_paired_page(path, tried, candidates, RIVALS, SEEN)}"
+    for where, entries in grids.items():
+        cells = [(entry, seed) for seed in range(seeds) for entry in entries]
+        for entry, seed in cells[first - 1 :: every]:
+            yield from _measured(where, entry, seed, budget, None if quick else folder)
+        # The simulated set was no candidate: there is nothing to be said of its choice.
+        beside = tried if where == path else folder / "none.jsonl"
+        yield f"page: {write_paired_page(where, beside, candidates, RIVALS, SEEN)}"
+
+
+def _measured(
+    path: Path, entry: RareSet, seed: int, budget: Budget, folder: Path | None
+) -> Iterator[str]:
+    """Notes the arms of a cell that have no record yet."""
+    known = {(r.data, r.method, r.seeds) for r in (read_records(path) if path.exists() else ())}
+    data = f"{entry.name}, {entry.length}"
+    missing = [arm for arm in ARMS if (data, arm.name, (seed,)) not in known]
+    if not missing:
+        return
+    cell = Cell(entry, seed, budget, folder)
+    began = time.monotonic()
+    for arm in missing:
+        note(path, measure(cell, arm))
+    yield f"{entry.name}, seed {seed}: {len(missing)} arms, {time.monotonic() - began:.0f} s"
 
 
 def probed(path: Path, entry: RareSet) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from timeloom.advice import Advice, advise
+from timeloom.advice import Advice, advise, simulated
 from timeloom.data.overlap import shared
 from timeloom.data.sets import load_dataset
 from timeloom.data.windows import Series, Windows, cut
@@ -17,6 +17,7 @@ __all__ = [
     "CANDIDATES",
     "PROBED",
     "SETS",
+    "SIMULATED",
     "RareSet",
     "drawn",
     "fit_and_guidance",
@@ -286,3 +287,15 @@ SUITE = (
     "skab valve",
 )
 SETS: tuple[RareSet, ...] = tuple(entry for entry in CANDIDATES if entry.name in SUITE)
+
+
+def _bursts(entry: RareSet) -> Pair:
+    """Transients in noise, of which ``advise`` says yes; not a real set, so not of the suite."""
+    parts = []
+    for count, seed in ((6000, 1), (9000, 2)):
+        made = simulated(count, seed, length=entry.length)
+        parts.append(replace(made, y=(np.asarray(made.y) == "transient").astype(np.int64)))
+    return parts[0], parts[1]
+
+
+SIMULATED = RareSet("simulated", "timeloom.advice.simulated", "none", _bursts, 32, 30, 270)
