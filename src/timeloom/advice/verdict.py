@@ -242,7 +242,8 @@ def plan(found: Found, verdict: str) -> dict[str, Any]:
     """What to try first, as JSON values: empty where nothing should be."""
     if verdict == "no":
         return {}
-    source = "all" if not found.uneven else "minority" if found.pull.excess > 1 else "balanced"
+    # With a rare class the loss of all windows is the frequent one's, and harms (docs/journal.md).
+    source = "minority" if found.uneven else "balanced"
     often = max(found.counts)
     # As many as even the classes out; where they are even, as many again.
     more = {
@@ -252,8 +253,8 @@ def plan(found: Found, verdict: str) -> dict[str, Any]:
     sure = found.headroom.gain >= found.headroom.detectable
     return {
         "source": source,
-        "scale": 0.1,
-        "scales": [0.0, 0.05, 0.1, 0.2],
+        "scale": 0.3,
+        "scales": [0.0, 0.1, 0.3, 0.6],
         "protocol": "tsrtr",
         "beside": ["baseline", "label-balanced generation", "oversampling"],
         "seeds": 5 if sure else 10,

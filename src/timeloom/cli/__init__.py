@@ -13,7 +13,18 @@ from typing import Annotated, Any
 import typer
 
 import timeloom
-from timeloom.cli import advise, bench, compare, data, demo, evaluate, fit, impute, sample
+from timeloom.cli import (
+    advise,
+    bench,
+    compare,
+    data,
+    demo,
+    evaluate,
+    fit,
+    impute,
+    influence,
+    sample,
+)
 from timeloom.cli.messages import PACKAGE, leads, one_line, os_sentence, ours, problem
 
 __all__ = ["app", "main"]
@@ -38,6 +49,7 @@ app.command("advise")(advise.advise)
 app.command("fit")(fit.fit)
 app.command("sample")(sample.sample)
 app.command("impute")(impute.impute)
+app.command("influence")(influence.influence)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("bench")(bench.bench)

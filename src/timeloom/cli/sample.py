@@ -41,6 +41,10 @@ def sample(
     guidance: Annotated[
         float | None, typer.Option("--guidance", help="Weight of the label; 0 is none.")
     ] = None,
+    scale: Annotated[
+        float | None,
+        typer.Option("--scale", help="tardiff: strength of steering; 0 is the generator itself."),
+    ] = None,
     extrapolate: Annotated[
         bool, typer.Option("--extrapolate", help="Allow labels outside those of training.")
     ] = False,
@@ -56,7 +60,9 @@ def sample(
     """Draw windows from a trained run and write them as a long table."""
     _check_ways(count, y, per_class, like)
     check_tables(out)
-    read_run(run)
+    method = read_run(run)["method"]
+    if scale is not None and method != "tardiff":
+        raise ValueError(f"--scale steers runs of tardiff; {run} is one of {method}, leave it out.")
     if like is not None:
         check_data(like)
     from timeloom.data.files import write
@@ -79,6 +85,7 @@ def sample(
         step=step,
         guidance=guidance,
         extrapolate=extrapolate,
+        **({} if scale is None else {"scale": scale}),
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     with writing(out):
