@@ -201,8 +201,10 @@ ARMS = (
     Arm("guidance, minority, .3", _steered(scale=0.3, source="minority"), True),
     Arm("guidance, minority, .6", _steered(scale=0.6, source="minority"), True),
     Arm("selection, minority, pool 4", _steered(scale=0.0, source="minority", pool=4), True),
-    Arm("both, minority, .6, pool 4", _steered(scale=0.6, source="minority", pool=4), True),
+    # No candidate: the windows that would score it have steered and selected it (docs/journal.md).
+    Arm("both, minority, .6, pool 4", _steered(scale=0.6, source="minority", pool=4)),
 )
+FIXED = ("guidance, minority, .3", "guidance, minority, .6")  # nothing is chosen for these
 RIVALS = (REAL, "oversampling", "SMOTE-like", "jitter", "time-warping", "generation")
 
 
@@ -238,7 +240,7 @@ def run(quick: bool = False, folder: Path = Path("results"), part: str = "1/1") 
             yield from _measured(where, entry, seed, budget, None if quick else folder)
         # The simulated set was no candidate: there is nothing to be said of its choice.
         beside = tried if where == path else folder / "none.jsonl"
-        yield f"page: {write_paired_page(where, beside, candidates, RIVALS, SEEN)}"
+        yield f"page: {write_paired_page(where, beside, candidates, RIVALS, SEEN, FIXED)}"
 
 
 def _measured(

@@ -139,6 +139,7 @@ def write_paired_page(
     candidates: Sequence[str],
     rivals: Sequence[str],
     seen: Sequence[str] = (),
+    fixed: Sequence[str] = (),
 ) -> Path:
     """Writes the page beside the records and returns its path.
 
@@ -149,6 +150,7 @@ def write_paired_page(
         rivals: Arms that the others are compared with.
         seen: Sets on whose test windows the arms' settings were tried, with other seeds, before
             the grid was run: the headline is repeated without them.
+        fixed: Arms that stand in the headline beside "chosen".
     """
     records = read_records(path)
     grid = grid_of(records, candidates)
@@ -159,10 +161,11 @@ def write_paired_page(
         'number of optimisation steps. "chosen" is, per set and seed, the guidance or selection '
         "arm that is best on the guidance windows, a quarter of the real training windows.\n"
     ]
-    lines += _headline(grid, rivals, "Does the chosen arm beat its rivals?")
+    arms = (CHOSEN, *fixed)
+    lines += _headline(grid, arms, rivals, "Does guidance beat its rivals?")
     if fresh := _without(grid, seen):
         title = f"The same without {' and '.join(seen)}, on which the settings were tried before"
-        lines += _headline(fresh, rivals, title)
+        lines += _headline(fresh, arms, rivals, title)
     lines += ["## Mean over the sets\n", markdown(list(_over_sets(grid)))]
     for score in HEADLINE:
         lines += [f"## {NAMES[score]}, arms against rivals\n"]
@@ -204,25 +207,26 @@ def _without(grid: Grid, seen: Sequence[str]) -> Grid:
     }
 
 
-def _headline(grid: Grid, rivals: Sequence[str], title: str) -> list[str]:
-    """What the chosen arm does against each rival, in words made from the figures."""
+def _headline(grid: Grid, arms: Sequence[str], rivals: Sequence[str], title: str) -> list[str]:
+    """What some arms do against each rival, in words made from the figures."""
     rows = []
-    for score in HEADLINE:
-        chosen = _of(grid[score], CHOSEN)
-        for rival in rivals if chosen else ():
-            if not _of(grid[score], rival):
-                continue
-            found = difference(chosen, _of(grid[score], rival))
-            rows.append(
-                {
-                    "score": NAMES[score],
-                    "": f"chosen {found.word} {rival}",
-                    "difference": f"{found.mean:+.4f}",
-                    "95 %, other draws": _interval(found.seeds),
-                    "95 %, other sets too": _interval(found.sets),
-                    "pairs": found.pairs,
-                }
-            )
+    for arm in arms:
+        for score in HEADLINE:
+            own = _of(grid[score], arm)
+            for rival in rivals if own else ():
+                if not _of(grid[score], rival):
+                    continue
+                found = difference(own, _of(grid[score], rival))
+                rows.append(
+                    {
+                        "score": NAMES[score],
+                        "": f"{arm} {found.word} {rival}",
+                        "difference": f"{found.mean:+.4f}",
+                        "95 %, other draws": _interval(found.seeds),
+                        "95 %, other sets too": _interval(found.sets),
+                        "pairs": found.pairs,
+                    }
+                )
     return [f"## {title}\n", markdown(rows)] if rows else []
 
 

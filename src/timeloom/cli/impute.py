@@ -37,7 +37,11 @@ def impute(
     Recordings come back as a long table of recordings, windows of the run's length as windows.
     """
     check_tables(out)
-    read_run(run)
+    if read_run(run)["method"] == "tardiff":
+        raise ValueError(
+            f"{run} steers what is generated and fills nothing in; give its generator's run, "
+            f"{run / 'generator'}."
+        )
     check_data(data)
     columns = Columns(series, time, label, channels, allow_pickle)
     found = read_data(data, columns, part="test")

@@ -12,6 +12,7 @@ from timeloom.diffusion.sample import Moment
 
 __all__ = ["ClassifierFree", "Influence"]
 
+VANISHED = 1e-30  # gradients without a larger value are rounding and point nowhere
 REACH = 2e-4  # half the distance of the two classifiers, in lengths of all their parameters
 
 
@@ -112,9 +113,7 @@ class Influence:
             return self.scale / moment.gain * gradient
         alpha, sigma = moment.landing
         remaining = sigma / (alpha**2 + sigma**2) ** 0.5
-        rms = gradient.flatten(1).square().mean(dim=1).sqrt()
-        rms = rms.clamp(min=torch.finfo(x.dtype).tiny).view(-1, *[1] * (x.ndim - 1))
-        return self.scale * remaining * gradient / rms
+        return self.scale * remaining * _unit_size(gradient)
 
     def gradient(self, x: Tensor, cond: Tensor) -> Tensor:
         """J at ``x`` for the classes ``cond`` (window,); 0 where that is NaN."""
@@ -138,10 +137,24 @@ class Influence:
         with torch.enable_grad(), differentiable(self._classifier):
             x = x.detach().requires_grad_(True)
             loss = loss_of(self._classifier(x), told)
-            found = torch.autograd.grad(loss, own, create_graph=True)
+            found = torch.autograd.grad(loss, own, create_graph=True, allow_unused=True)
             ways = self._toward.split([p.numel() for p in own])
-            along = sum((g.flatten() * way).sum() for g, way in zip(found, ways, strict=True))
+            pairs = [(g, way) for g, way in zip(found, ways, strict=True) if g is not None]
+            along = torch.stack([(g.flatten() * way).sum() for g, way in pairs]).sum()
             return torch.autograd.grad(along, x)[0]
+
+
+def _unit_size(gradient: Tensor) -> Tensor:
+    """Every window's gradient at a root mean square of 1; what is 0, or next to it, becomes 0.
+
+    The largest value is taken out first: squares of 1e-23 are 0 in float32.
+    """
+    flat = gradient.flatten(1)
+    largest = flat.abs().amax(dim=1, keepdim=True)
+    alive = largest > VANISHED
+    flat = torch.where(alive, flat / torch.where(alive, largest, 1.0), 0.0)
+    rms = flat.square().mean(dim=1, keepdim=True).sqrt()
+    return (flat / torch.where(alive, rms, 1.0)).view_as(gradient)
 
 
 def _shifted(classifier: nn.Module, by: Tensor) -> nn.Module:

@@ -1,5 +1,6 @@
 """A classifier in a generator's scaled space, to guide by: trained, or brought along."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ __all__ = [
     "auroc",
     "build",
     "check",
+    "check_kind",
     "mean_loss",
     "set_aside",
     "train_classifier",
@@ -43,7 +45,7 @@ class ChannelFirst(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (window, class)."""
-        said = self.inner(x.mT)
+        said = self.inner(x.mT.contiguous())  # modules may view what they are given
         if said.ndim == 1:
             said = said[:, None]
         return torch.cat([torch.zeros_like(said), said], dim=1) if said.shape[1] == 1 else said
@@ -61,17 +63,26 @@ class TimeFirst(nn.Module):
         return self.inner(x.mT)
 
 
-def build(kind: str, channels: int, classes: int, seed: int) -> nn.Module:
-    """An untrained classifier of ours that reads (window, time, channel).
+def check_kind(kind: str) -> None:
+    """Refuses a name that is no classifier of ours.
 
     Raises:
-        ValueError: If there is no such kind.
+        ValueError: If it is none.
     """
     if kind not in KINDS:
         raise ValueError(
             f"classifier must be {' or '.join(KINDS)}, or a torch module that reads windows "
             f"(window, time, channel); got {kind!r}."
         )
+
+
+def build(kind: str, channels: int, classes: int, seed: int) -> nn.Module:
+    """An untrained classifier of ours that reads (window, time, channel).
+
+    Raises:
+        ValueError: As :func:`check_kind`.
+    """
+    check_kind(kind)
     with torch.random.fork_rng(devices=[]):  # gives the global generator back untouched
         torch.manual_seed(seed)
         if kind == "gru":
@@ -142,7 +153,7 @@ def auroc(said: Array, truth: Array) -> float:
 
     margins = said - _others(said)
     there = [c for c in np.unique(truth) if (truth == c).sum() < len(truth)]
-    areas = [roc_auc_score(truth == c, margins[:, c]) for c in there]
+    areas = [float(roc_auc_score(truth == c, margins[:, c])) for c in there]
     return float(np.mean(areas)) if areas else 0.5
 
 
@@ -158,7 +169,8 @@ def set_aside(windows: Windows, share: float, seed: int) -> tuple[Windows, Windo
     """Parts labelled windows in two: (the rest, about ``share`` of every class).
 
     Whole recordings are set aside where at least five are known and every class can stand on both
-    sides; else windows, class by class.
+    sides. Else windows, class by class; where they overlap in time, blocks of them, and the rest
+    loses its windows that overlap with these.
 
     Raises:
         ValueError: If the share leaves one side empty.
@@ -173,10 +185,59 @@ def set_aside(windows: Windows, share: float, seed: int) -> tuple[Windows, Windo
             if all(len(np.unique(np.asarray(one.y))) == len(every) for one in (rest, aside)):
                 return rest, aside
     rng, chosen = np.random.default_rng([seed, 50413]), np.zeros(len(y), dtype=bool)
+    block = _blocks(windows, y)
     for label in every:
-        rows = rng.permutation(np.flatnonzero(y == label))
-        chosen[rows[: max(1, min(round(share * len(rows)), len(rows) - 1))]] = True
-    return windows[~chosen], windows[chosen]
+        # Classes of one block cannot be parted but by windows.
+        own = block if len(np.unique(block[y == label])) > 1 else np.arange(len(y))
+        wanted = max(1, min(round(share * (y == label).sum()), (y == label).sum() - 1))
+        for one in rng.permutation(np.unique(own[y == label])):
+            rows = (own == one) & (y == label)
+            left = (y == label) & ~chosen & ~rows
+            if (chosen & (y == label)).sum() < wanted and left.any():
+                chosen |= rows
+    rest = ~chosen & ~_beside(windows, chosen)
+    if len(np.unique(y[rest])) < len(every):
+        warnings.warn(
+            "the validation windows overlap with training windows, since a class stands in one "
+            "place only: what is measured on them flatters. Give guidance windows from elsewhere.",
+            stacklevel=2,
+        )
+        rest = ~chosen
+    return windows[rest], windows[chosen]
+
+
+def _blocks(windows: Windows, y: Array) -> Array:
+    """(window,) stretches of a recording, of one class and at most four windows' length.
+
+    Where no window overlaps with another, each is a block of its own.
+    """
+    length = windows.shape[0]
+    order = np.lexsort((windows.start, windows.series))
+    series, start = windows.series[order], windows.start[order].astype(np.int64)
+    same = series[1:] == series[:-1]
+    if not (same & (np.diff(start) < length)).any():
+        return np.arange(len(y))
+    found, began = np.zeros(len(y), dtype=int), start[0]
+    for i in range(1, len(y)):
+        new = not same[i - 1] or y[order[i]] != y[order[i - 1]] or start[i] - began >= 4 * length
+        found[i] = found[i - 1] + new
+        began = start[i] if new else began
+    blocks = np.empty_like(found)
+    blocks[order] = found
+    return blocks
+
+
+def _beside(windows: Windows, chosen: Array) -> Array:
+    """(window,) whether a window overlaps in time with a chosen one of its recording."""
+    beside = np.zeros(len(chosen), dtype=bool)
+    for one in np.unique(windows.series[chosen]):
+        own = windows.series == one
+        others = np.sort(windows.start[own & chosen])
+        at = np.searchsorted(others, windows.start[own])
+        ends = others[np.clip(at, 0, len(others) - 1)], others[np.clip(at - 1, 0, None)]
+        apart = np.minimum(*(np.abs(windows.start[own] - end) for end in ends))
+        beside[own] = apart < windows.shape[0]
+    return beside & ~chosen
 
 
 def check(classifier: nn.Module, x: Tensor, classes: int) -> None:
@@ -199,7 +260,7 @@ def check(classifier: nn.Module, x: Tensor, classes: int) -> None:
     wanted = f"(window, class) = ({len(x)}, {classes})"
     wanted += f", or ({len(x)}, 1) for the score of the second class" if classes == 2 else ""
     try:
-        said = outputs_of(classifier, x)
+        said = outputs_of(classifier, x.contiguous())
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         raise ValueError(
             f"the classifier must read windows (window, time, channel) = {shape}; it failed with: "
@@ -210,7 +271,7 @@ def check(classifier: nn.Module, x: Tensor, classes: int) -> None:
         classes == 2 and tuple(said.shape) in ((len(x), 1), (len(x),))
     )
     if not fits:
-        raise ValueError(f"the classifier must return {wanted}; got {tuple(said.shape)}.")
+        raise ValueError(f"the classifier must return logits {wanted}; got {tuple(said.shape)}.")
     bad = int((~torch.isfinite(said)).reshape(len(x), -1).any(dim=1).sum())
     if bad:
         raise ValueError(

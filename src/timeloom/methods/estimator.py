@@ -22,7 +22,7 @@ from timeloom.train.checkpoint import forget
 from timeloom.train.loop import Progress
 from timeloom.train.ranks import is_main_process
 
-__all__ = ["Estimator", "as_windows", "fingerprint", "part_of"]
+__all__ = ["OWN", "Estimator", "as_windows", "fingerprint", "part_of"]
 
 SETTINGS, WEIGHTS = "settings.json", "weights.safetensors"
 OWN = "given in Python: "  # a setting that JSON cannot hold

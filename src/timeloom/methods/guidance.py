@@ -3,13 +3,16 @@
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from timeloom.data.overlap import shared
 from timeloom.data.windows import Windows
-from timeloom.methods.classifier import KINDS, set_aside
+from timeloom.methods.classifier import KINDS, check_kind, set_aside
+from timeloom.methods.estimator import OWN
 from timeloom.methods.prepare import one_of
 
-__all__ = ["check_apart", "check_settings", "parts"]
+__all__ = ["check_apart", "check_settings", "parts", "shares_of"]
 
 FEWEST = 5  # training windows of a class
 
@@ -29,6 +32,9 @@ def check_settings(settings: dict[str, Any], generator: Any) -> None:
             f"TarDiff needs a generator of classes; this one was trained on {trained}. Fit it on "
             "windows with classes (condition='class')."
         )
+    kind = settings["classifier"]
+    if not (isinstance(kind, str) and kind.startswith(OWN)):
+        check_kind(kind)
     one_of("source", settings["source"], ("all", "minority", "balanced"))
     one_of("strength", settings["strength"], ("relative", "absolute"))
     one_of("at", settings["at"], ("clean", "noisy"))
@@ -77,6 +83,12 @@ def check_windows(windows: Windows, generator: Any, name: str, fewest: int) -> N
             f"{name} windows must be as the generator's, (time, channel) {generator.shape_}; got "
             f"{windows.shape}."
         )
+    unnamed = tuple(f"c{i}" for i in range(windows.shape[1]))  # as plain arrays come
+    if windows.channels not in (generator.channels_, unnamed):
+        raise ValueError(
+            f"{name} windows must have the generator's channels {', '.join(generator.channels_)}, "
+            f"in this order; got {', '.join(windows.channels)}."
+        )
     if windows.y is None:
         raise ValueError(f"{name} windows need a class each; name the label's column.")
     labels = generator.condition_.asked(windows.y, len(windows))
@@ -87,6 +99,32 @@ def check_windows(windows: Windows, generator: Any, name: str, fewest: int) -> N
             f"every class needs at least {fewest} {name} windows; class {rare!r} has "
             f"{counts[rare]}. Record more of them, or leave the class out of the generator too."
         )
+
+
+def shares_of(source: str, counts: Tensor, common: Tensor) -> Tensor:
+    """(class,) how much the gradient of each class counts.
+
+    Args:
+        source: As :class:`timeloom.methods.tardiff.TarDiff` has it.
+        counts: Guidance windows per class.
+        common: Training windows per class, by which the rarest is told.
+
+    Raises:
+        ValueError: If the guidance set holds no window of a class that counts.
+    """
+    if source == "all":
+        return counts / counts.sum()
+    if source == "minority":
+        shares = torch.zeros(len(counts))
+        shares[int(common.argmin())] = 1.0
+    else:
+        shares = torch.full((len(counts),), 1 / len(counts))
+    if bool(((shares > 0) & (counts == 0)).any()):
+        raise ValueError(
+            f"source={source!r} needs guidance windows of every class that counts; there are "
+            f"{counts.tolist()} by class. Give more, or source='all'."
+        )
+    return shares
 
 
 def check_apart(guidance: Windows, test: Windows | None) -> None:

@@ -23,9 +23,10 @@ __all__ = ["SCALES", "TOO_MANY", "agreement", "choose_scale", "said_outside"]
 Array = NDArray[Any]
 
 SCALES = (0.0, 0.1, 0.3, 0.6)
+SURE = 2.0  # standard errors by which a strength must be better than none
 JUDGES = 3  # classifiers per strength, with other first weights and orders
 MOST = 512  # synthetic windows that a strength is tried with
-TOO_MANY = 0.01  # share of values outside the data's range that is worth a word
+TOO_MANY = 0.05  # share of values driven out of the data's range that is worth a word
 TRIED = 64  # windows on which the two ways to the gradient are compared
 
 
@@ -56,7 +57,9 @@ def choose_scale(
     score (the paper's Guidance-Val and Evaluation-Val). Every strength gets the same noise, the
     same classes (as many of each as of the most frequent one), and classifiers of the same
     first weights, steps and order. A strength above 0 is chosen only where its mean AUROC is
-    better than that of 0 by more than one standard error of the paired difference.
+    better than that of 0 by more than two standard errors of the paired difference (over the
+    classifiers: of how few guidance windows there are they know nothing). With fewer than two
+    guidance windows of a class there are no halves: 0 is kept, and said.
 
     Returns:
         The strength, and per strength its ``scale``, ``auroc`` and the ``error`` of its
@@ -67,6 +70,14 @@ def choose_scale(
     """
     if learn is None:
         raise ValueError("a strength can be chosen only where there are training windows.")
+    if int(method.counts_.min()) < 2:
+        warnings.warn(
+            "scale='auto' needs two guidance windows of every class to try strengths; there are "
+            f"{method.counts_.tolist()} by class, so the scale is 0. Give a number as scale, or "
+            "more windows.",
+            stacklevel=4,
+        )
+        return 0.0, []
     gives, scores = set_aside(guidance, 0.5, method.seed)
     trial = copy.copy(method)
     x, y = trial._tensors(gives)
@@ -82,7 +93,7 @@ def choose_scale(
         error = float(gain.std(ddof=1) / np.sqrt(len(gain)))
         said.append({"scale": scale, "auroc": float(np.mean(areas)), "error": error})
     best = max(said, key=lambda one: one["auroc"])
-    sure = best["auroc"] - said[0]["auroc"] > best["error"]
+    sure = best["auroc"] - said[0]["auroc"] > SURE * best["error"]
     return (best["scale"] if sure else 0.0), said
 
 
@@ -94,7 +105,7 @@ def said_outside(share: float, unguided: float, scale: float) -> None:
         unguided: The same of unguided ones.
         scale: The strength.
     """
-    if share > max(TOO_MANY, 2 * unguided):
+    if share > unguided + TOO_MANY + 1e-9:
         warnings.warn(
             f"{share:.1%} of the guided values lie beyond the range of the real windows by more "
             f"than a tenth of it (unguided: {unguided:.1%}): scale={scale:g} is too strong; take "

@@ -21,7 +21,7 @@ from timeloom.diffusion.gradients import class_gradients, gradient_norms, influe
 from timeloom.diffusion.guide import Influence
 from timeloom.methods.classifier import ChannelFirst, auroc, build, check, train_classifier
 from timeloom.methods.estimator import Estimator, as_windows, fingerprint, part_of
-from timeloom.methods.guidance import check_apart, check_settings, parts
+from timeloom.methods.guidance import check_apart, check_settings, parts, shares_of
 from timeloom.methods.prepare import bridge
 from timeloom.methods.settings import read_run
 from timeloom.methods.strength import TOO_MANY, agreement, choose_scale, said_outside
@@ -50,10 +50,9 @@ class TarDiff(Estimator):
         generator: A fitted generator of classes, such as :class:`DiffMTS`.
         classifier: ``"resnet"`` or ``"gru"``: trained in the fit, in the generator's scaled space;
             or any torch module, already trained, that reads scaled windows (window, time, channel)
-            and returns (window, class), the classes as ``generator.condition_.classes`` has them.
-        scale: Strength; 0 is the generator itself. ``"auto"``: the one of ``0, 0.1, 0.3, 0.6``
-            that helps a classifier most on guidance windows; 0 unless another is better by more
-            than one standard error.
+            and returns logits (window, class), classes as in ``generator.condition_.classes``.
+        scale: Strength; 0 is the generator itself. ``"auto"``: the one of ``0, 0.1, 0.3, 0.6`` that
+            helps a classifier most on guidance windows; 0 unless better by two standard errors.
         source: Whose loss is to fall: every class's alike (``"balanced"``), that of the rarest
             class (``"minority"``), or of ``"all"`` guidance windows as they are, as in the paper.
             Where one class is rare, ``"all"`` is the frequent one's and harms (docs/journal.md).
@@ -103,7 +102,8 @@ class TarDiff(Estimator):
             guidance: Labelled real windows that the classifier does not train on.
             test: The windows that will be tested on: guidance must share none with them.
             folder: Where the run is kept.
-            resume: Accepted for a folder that was begun; a fit takes seconds and begins anew.
+            resume: Accepted for a folder that was begun; a fit begins anew: it takes seconds, with
+                ``scale="auto"`` some minutes.
 
         Yields:
             Progress: after the classifier, and at the end.
@@ -123,6 +123,8 @@ class TarDiff(Estimator):
         self.classes_ = tuple(self.condition_.classes)
         folder = self._begin_run(folder, resume, self.data_)
         held = self._tensors(aside)
+        told = held[1] if learn is None else self._tensors(learn)[1]
+        self.common_ = torch.bincount(told, minlength=len(self.classes_))
         self._learn_classifier(learn, held)
         yield self._progress(began, 0.5 if self.scale == "auto" else 0.9)
         self._learn_gradients(held)
@@ -237,8 +239,8 @@ class TarDiff(Estimator):
 
         Returns:
             (window,) cosines from -1 to 1 between each window's own gradient and that of the
-            guidance loss: above 0 it helps, below it hurts. A training window far below 0 may be
-            mislabelled.
+            guidance loss: above 0 it helps, below it hurts. Wrong labels show in it only where
+            those of the guidance windows are right.
 
         Raises:
             ValueError: If the windows do not fit, or labels are missing or unknown.
@@ -289,6 +291,7 @@ class TarDiff(Estimator):
         state = self.classifier_.state_dict()
         arrays = {f"classifier/{name}": value.cpu().numpy() for name, value in state.items()}
         arrays |= dict(gradients=self.gradients_.numpy(), counts=self.counts_.numpy())
+        arrays |= dict(common=self.common_.numpy())
         return arrays | dict(low=self.low_, high=self.high_)
 
     def _restore(self, facts: dict[str, Any], arrays: dict[str, Array]) -> Self:
@@ -301,13 +304,19 @@ class TarDiff(Estimator):
         if isinstance(self.classifier, str):
             net = build(self.classifier, self.shape_[1], len(self.classes_), self.seed)
         else:
-            net = copy.deepcopy(self.classifier)
+            net = copy.deepcopy(self.classifier).float().cpu()
         weights = part_of(arrays, "classifier/")
-        net.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
+        try:
+            net.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
+        except RuntimeError as error:
+            raise ValueError(
+                "classifier must be the module that the run was fitted with; the one given does "
+                f"not take its weights ({str(error).splitlines()[-1].strip()})."
+            ) from error
         self.classifier_ = net.eval().requires_grad_(True)
         self.model_ = ChannelFirst(self.classifier_)
         self.gradients_ = torch.from_numpy(arrays["gradients"])
-        self.counts_ = torch.from_numpy(arrays["counts"])
+        self.counts_, self.common_ = (torch.from_numpy(arrays[k]) for k in ("counts", "common"))
         self.low_, self.high_ = arrays["low"], arrays["high"]
         self._aim()
         return self
@@ -328,7 +337,7 @@ class TarDiff(Estimator):
             turned = (train[0].mT, train[1]), (held[0].mT, held[1])
             train_classifier(net, *turned, classes=count, seed=self.seed, **how)
         else:
-            net = copy.deepcopy(self.classifier)
+            net = copy.deepcopy(self.classifier).float().cpu()
             check(net, held[0].mT, count)
         self.classifier_ = net.eval().requires_grad_(True)
         self.model_ = ChannelFirst(self.classifier_)
@@ -344,14 +353,8 @@ class TarDiff(Estimator):
 
     def _aim(self) -> None:
         """Puts the classes' gradients together as ``source`` says."""
-        if self.source == "all":
-            share = self.counts_ / self.counts_.sum()
-        elif self.source == "minority":
-            share = torch.zeros(len(self.counts_))
-            share[int(self.counts_.argmin())] = 1.0
-        else:
-            share = torch.full((len(self.counts_),), 1 / len(self.counts_))
-        self.toward_ = share.to(self.gradients_) @ self.gradients_
+        shares = shares_of(self.source, self.counts_, self.common_)
+        self.toward_ = shares.to(self.gradients_) @ self.gradients_
 
     def _best(self, part: Windows) -> Windows:
         """Of every ``pool`` windows the one of the highest influence."""
@@ -373,7 +376,8 @@ class TarDiff(Estimator):
         return low - 0.1 * (high - low), high + 0.1 * (high - low)
 
     def _outside(self, windows: Windows) -> int:
-        return int(((windows.x < self.low_) | (windows.x > self.high_)).sum())
+        # What has diverged to NaN is outside too.
+        return int((~((windows.x >= self.low_) & (windows.x <= self.high_))).sum())
 
     def _read(self, windows: Windows) -> tuple[Tensor, Tensor]:
         self._need_fit()
