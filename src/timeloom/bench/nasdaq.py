@@ -4,6 +4,7 @@ Windows of 24 days of open, high, low, close and volume, labelled by the next we
 down, or one of the rare extremes.
 """
 
+import hashlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -60,12 +61,18 @@ def run(
     Raises:
         ValueError: If ``part`` is not I/N with 1 <= I <= N, or the folder cannot be read.
     """
-    path = folder / ("nasdaq-quick.jsonl" if quick else "nasdaq.jsonl")
+    # Folders of one name elsewhere are other data.
+    mark = "" if data is None else f"-{data.resolve().name}-{_digest(data)}"
+    path = folder / f"nasdaq{mark}{'-quick' if quick else ''}.jsonl"
     both = tasks(quick, data)
     yield from grid(both, path, part)
     command = "timeloom bench nasdaq" + (" --quick" if quick else "")
     command += "" if data is None else f" --data {data}"
     yield f"page: {write_ten_page(path, both, command)}"
+
+
+def _digest(data: Path) -> str:
+    return hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:6]
 
 
 def tasks(quick: bool = False, data: Path | None = None) -> list[Task]:
@@ -91,7 +98,7 @@ def _task(label: str, quick: bool, data: Path | None) -> Task:
     source = "nasdaq_5yr" if data is None else data.name
     train, validation, test = market_data(label, data)
     return Task(
-        name=f"{'nasdaq' if data is None else data.name}, {label}",
+        name=f"{'nasdaq' if data is None else data.resolve().name}, {label}",
         about=ABOUT.format(
             source=source,
             label=LABELS[label],

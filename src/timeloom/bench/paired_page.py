@@ -150,7 +150,7 @@ def write_paired_page(
         rivals: Arms that the others are compared with.
         seen: Sets on whose test windows the arms' settings were tried, with other seeds, before
             the grid was run: the headline is repeated without them.
-        fixed: Arms that stand in the headline beside "chosen".
+        fixed: Arms that have tables of their own below "chosen".
     """
     records = read_records(path)
     grid = grid_of(records, candidates)
@@ -161,11 +161,12 @@ def write_paired_page(
         'number of optimisation steps. "chosen" is, per set and seed, the guidance or selection '
         "arm that is best on the guidance windows, a quarter of the real training windows.\n"
     ]
-    arms = (CHOSEN, *fixed)
-    lines += _headline(grid, arms, rivals, "Does guidance beat its rivals?")
-    if fresh := _without(grid, seen):
-        title = f"The same without {' and '.join(seen)}, on which the settings were tried before"
-        lines += _headline(fresh, arms, rivals, title)
+    fresh = _without(grid, seen)
+    others = f"without {' and '.join(seen)}, on whose test windows settings were tried before"
+    lines += _headline(grid, (CHOSEN,), rivals, "Does the chosen arm beat its rivals?")
+    lines += _headline(fresh, (CHOSEN,), rivals, f"The same {others}")
+    lines += _headline(fresh, fixed, rivals, f"Single settings, {others}")
+    lines += _headline(grid, fixed, rivals, "Single settings on all sets: no test of them")
     lines += ["## Mean over the sets\n", markdown(list(_over_sets(grid)))]
     for score in HEADLINE:
         lines += [f"## {NAMES[score]}, arms against rivals\n"]
@@ -212,7 +213,7 @@ def _headline(grid: Grid, arms: Sequence[str], rivals: Sequence[str], title: str
     rows = []
     for arm in arms:
         for score in HEADLINE:
-            own = _of(grid[score], arm)
+            own = _of(grid[score], arm) if grid else {}
             for rival in rivals if own else ():
                 if not _of(grid[score], rival):
                     continue

@@ -146,7 +146,9 @@ def agreement(seen: Seen) -> Iterator[str]:
         f"in AUROC; chance alone gives about {0.025 * tried:.1f}. {'; '.join(above)}".rstrip()
         + ("." if above else "")
     )
-    most = max((gain.low for (_, m), gain in seen.gains.items() if m.endswith("auroc")), default=0)
+    ours = {arm.name for arm in ARMS if arm.ours}
+    lows = [g.low for (name, m), g in seen.gains.items() if name in ours and m.endswith("auroc")]
+    most = max(lows, default=0.0)
     agree = {"yes": bool(above), "no": not above, "limited": most < SMALL}[verdict]
     rule = {
         "yes": "an interval above 0 was to be found",

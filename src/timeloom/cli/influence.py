@@ -1,6 +1,7 @@
 """``timeloom influence``: which windows help a classifier or hurt it, which look mislabelled."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from timeloom.methods.settings import read_run
 __all__ = ["doubted", "influence"]
 
 PART = 128  # windows between two reports of progress
+TAKEN = ("series", "start", "influence", "gradient_norm", "loss", "suspicious", "said")
 SHOWN = 10  # suspicious windows on the terminal; the file holds all
 
 
@@ -55,6 +57,8 @@ def influence(
     if windows.y is None:
         raise ValueError(f"{data} has no labels to judge; name their column with --label.")
     parts = list(track(_judged(model, windows), "influence", len(windows)))
+    if windows.label_name in TAKEN:
+        windows = replace(windows, label_name="label")
     judged = [np.concatenate(one) for one in zip(*parts, strict=True)]
     found = _columns(names, windows, model, judged)
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -257,6 +257,11 @@ def _settings(name: str, given: dict[str, Any], where: str) -> dict[str, Any]:
     if name not in known.METHODS:
         every = [*known.METHODS, *RIVALS]
         _refuse(f"{where}: there is no method {name!r}{_nearest(name, every)}")
+    if name == "tardiff":
+        _refuse(
+            f"{where}: tardiff steers a run that is there already, so a plan cannot train it; "
+            "sample it and give the table as windows =."
+        )
     if "seed" in own:
         _refuse(f"{where}: the seed is the cell's; list seeds at the top of the plan instead.")
     if "steps" in given and "minutes" in given:
