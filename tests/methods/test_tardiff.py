@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import warnings
 
 import numpy as np
 import pytest
@@ -17,6 +18,9 @@ from timeloom.methods import drawing
 from timeloom.methods.classifier import ChannelFirst
 from timeloom.methods.diffmts import DiffMTS
 from timeloom.methods.tardiff import TarDiff
+
+# Of a few windows, from generators of seconds, some leave the range; one test below asks of it.
+pytestmark = pytest.mark.filterwarnings("ignore:.*beyond the range:UserWarning")
 
 LABELS = np.repeat(["plain", "rise"], 32)
 
@@ -85,7 +89,6 @@ def test_guidance_raises_what_is_learned_and_a_negative_scale_lowers_it(fitted):
     assert found == sorted(found) and found[3] - found[0] > 0.2 * abs(found[1])
 
 
-@pytest.mark.filterwarnings("ignore:.*beyond the range:UserWarning")
 @pytest.mark.parametrize("pool", [1, 3])
 @pytest.mark.parametrize("strength", ["relative", "absolute"])
 def test_window_i_depends_on_seed_and_i_only(fitted, monkeypatch, pool, strength):
@@ -143,7 +146,6 @@ def before(base):
     return made.x
 
 
-@pytest.mark.filterwarnings("ignore:.*beyond the range:UserWarning")
 @pytest.mark.parametrize("name", CHANGES)
 def test_every_setting_changes_the_result(base, before, name):
     settings = {**SMALL, name: CHANGES[name]}
@@ -167,8 +169,8 @@ def test_the_three_sources_are_three_means_of_the_classes_gradients(base):
 
 
 def test_the_guidance_gradient_is_that_of_windows_the_classifier_never_saw(base):
-    windows, held = bumps(), bumps(40, seed=3)
-    method = TarDiff(base, "gru", 0.2, source="all", train_steps=10).fit(windows, guidance=held)
+    windows, held = bumps(40), bumps(16, seed=3)
+    method = TarDiff(base, "gru", 0.2, source="all", train_steps=5).fit(windows, guidance=held)
     x, y = method._tensors(held)
     net = ChannelFirst(copy.deepcopy(method.classifier_).double()).eval()
     wanted = naive.mean_gradient(net, x.double(), y)
@@ -196,10 +198,11 @@ def test_the_classifier_rests_and_nothing_of_it_changes(base):
 
 @pytest.mark.parametrize("kind", ["resnet", "gru"])
 def test_a_loaded_run_samples_the_same(kind, tmp_path):
-    base = DiffMTS(**QUICK).fit(waves(classes=["busy", "idle", "off"]))
+    windows = waves(40, classes=["busy", "idle", "off"])
+    base = DiffMTS(**QUICK).fit(windows)
     method = TarDiff(base, kind, 0.3, train_steps=4, pool=2, source="minority")
     folder = tmp_path / "run"
-    for progress in method.training(waves(classes=["busy", "idle", "off"]), folder=folder):
+    for progress in method.training(windows, folder=folder):
         assert 0 < progress.share <= 1 and progress.left >= 0
     loaded = timeloom.methods.load(folder, device="cpu")
     assert loaded.settings == method.settings and loaded.generator.device == "cpu"
@@ -207,7 +210,7 @@ def test_a_loaded_run_samples_the_same(kind, tmp_path):
         assert getattr(loaded, name) == getattr(method, name)
     one, other = (which.sample(5, "idle", seed=1) for which in (method, loaded))
     np.testing.assert_array_equal(one.x, other.x)
-    windows = waves(8, classes=["busy", "idle", "off"])
+    windows = windows[:8]
     np.testing.assert_array_equal(method.influence(windows), loaded.influence(windows))
     again = timeloom.methods.load(loaded.save(tmp_path / "again"))
     np.testing.assert_array_equal(again.sample(5, "idle", seed=1).x, one.x)
@@ -233,7 +236,7 @@ def test_three_classes():
     method = TarDiff(base, "gru", 0.1, train_steps=40).fit(windows)
     assert method.validation_auroc_ > 0.9 and method.gradients_.shape[0] == 3
     asked = np.repeat(names, 100)
-    real = bumps(200, names, rare=0.3, noise=0.4, seed=9)
+    real = bumps(120, names, rare=0.3, noise=0.4, seed=9)
     judge = TarDiff(base, "gru", 0.0, train_steps=60, seed=9).fit(real)
     for scale in (0, 0.1):
         said = judge.predict_proba(method.sample(300, asked, scale=scale)).argmax(axis=1)
@@ -270,8 +273,10 @@ def test_mislabelled_windows_hurt_and_are_found(base, seed):
 
 def test_too_strong_a_scale_is_said_and_a_moderate_one_is_not(fitted):
     with pytest.warns(UserWarning, match=r"\d+\.\d% of the guided values .* scale=6 is too strong"):
-        fitted.sample(32, "rise", scale=6)
-    fitted.sample(32, "rise", scale=0.2)
+        fitted.sample(64, "rise", scale=6)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted.sample(64, "rise", scale=0.2)
 
 
 def test_nothing_is_stored_but_settings_and_the_data_are_not_changed(base):

@@ -21,7 +21,7 @@ from timeloom.metrics.judging import Training
 
 __all__ = ["market_parts", "run", "tasks"]
 
-MOST = 1500  # training windows, drawn anew for every seed
+MOST = 1000  # training windows, drawn anew for every seed
 QUICK = 160
 CLASSES = {
     "direction": {0: "down", 1: "up"},
@@ -111,10 +111,10 @@ def _task(label: str, quick: bool, data: Path | None) -> Task:
         classes=CLASSES[label],
         one=1,
         published=PUBLISHED[label],
-        train_steps=30 if quick else 400,
-        judge=Training("resnet", steps=15 if quick else 100, batch=64, checks=5 if quick else 10),
+        train_steps=30 if quick else 300,
+        judge=Training("resnet", steps=15 if quick else 80, batch=64, checks=5 if quick else 10),
         width=16,
-        classifier_steps=30 if quick else 200,
+        classifier_steps=30 if quick else 150,
         seeds=(0,) if quick else (0, 1, 2, 3, 4),
         rules={"days that cannot be": ohlc_violations},
     )
