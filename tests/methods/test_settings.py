@@ -14,7 +14,7 @@ def test_the_defaults_read_from_the_source_are_those_of_the_class(method):
     fields = {field.name: field.default for field in dataclasses.fields(find(method))}
     assert names(method) == {name: fields[name] for name in names(method)}
     # Only what no text can say (a network) is left out.
-    assert {name for name in fields if name not in names(method)} <= {"net"}
+    assert {name for name in fields if name not in names(method)} <= {"net", "generator"}
 
 
 def test_text_becomes_the_type_of_the_setting():

@@ -123,7 +123,7 @@ def test_auto_needs_training_windows_beside_a_classifier_that_is_trained(quick):
     assert found.scale_ in SCALES
 
 
-@pytest.mark.parametrize(("share", "unguided"), [(0.0, 0.0), (0.01, 0.0), (0.05, 0.03)])
+@pytest.mark.parametrize(("share", "unguided"), [(0.0, 0.0), (0.01, 0.0), (0.05, 0.04)])
 def test_what_is_little_or_the_generators_own_is_not_worth_a_word(share, unguided):
     said_outside(share, unguided, 0.2)
 

@@ -131,7 +131,7 @@ def _show_strength(model: Any) -> None:
         for gain in [one["auroc"] - model.scales_[0]["auroc"]]
     ]
     table(["scale", "AUROC", "beyond scale 0"], rows)
-    none = "; no strength helps by more than its error" if model.scale_ == 0 else ""
+    none = "; no other is surely better" if model.scale_ == 0 else ""
     show(f"scale {model.scale_:g} is taken{none}")
 
 
