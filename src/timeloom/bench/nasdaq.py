@@ -21,7 +21,8 @@ from timeloom.metrics.judging import Training
 
 __all__ = ["market_parts", "run", "tasks"]
 
-MOST = 1000  # training windows, drawn anew for every seed
+MOST = 600  # training windows, drawn anew for every seed; all would be 4,796
+SEEDS = (0, 1, 2)  # what two cores afford; the report's plan, all windows and more seeds, needs days
 QUICK = 160
 CLASSES = {
     "direction": {0: "down", 1: "up"},
@@ -115,6 +116,6 @@ def _task(label: str, quick: bool, data: Path | None) -> Task:
         judge=Training("resnet", steps=15 if quick else 80, batch=64, checks=5 if quick else 10),
         width=16,
         classifier_steps=30 if quick else 150,
-        seeds=(0,) if quick else (0, 1, 2, 3, 4),
+        seeds=(0,) if quick else SEEDS,
         rules={"days that cannot be": ohlc_violations},
     )
