@@ -22,7 +22,7 @@ from timeloom.metrics.judging import Training
 __all__ = ["market_parts", "run", "tasks"]
 
 MOST = 600  # training windows, drawn anew for every seed; all would be 4,796
-SEEDS = (0, 1, 2)  # what two cores afford; the report's plan, all windows and more seeds, needs days
+SEEDS = (0, 1, 2)  # what two cores afford; the full plan has five or more, and all windows
 QUICK = 160
 CLASSES = {
     "direction": {0: "down", 1: "up"},
