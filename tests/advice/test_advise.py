@@ -241,3 +241,11 @@ def test_simulated_windows_are_as_difficult_as_asked_for():
 def test_a_simulation_out_of_range_is_refused():
     with pytest.raises(ValueError, match="share between 0 and 1"):
         simulated(100, share=1.5)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 14])
+def test_five_rare_windows_of_noise_are_never_a_yes(seed):
+    """Lucky draws: an AUROC of .81, whose interval must be a number and whose verdict not yes."""
+    x = np.random.default_rng(seed).standard_normal((60, 40, 2))
+    advice = advise(x, np.array(["rare"] * 5 + ["often"] * 55))
+    assert advice.verdict != "yes" and np.isfinite(advice.figures["auroc_low"])

@@ -90,6 +90,9 @@ def _measured(
     null = shuffled(whole, seed, rows) if fair else shuffled(layout, seed)
     found = crossed(part.x, layout, null, seed=seed)
     weights = _resampled(layout, seed)
+    # A resample without a window of some class says nothing of it.
+    whole_ones = np.all([weights[:, few == c].sum(axis=1) > 0 for c in np.unique(few)], axis=0)
+    weights = weights[whole_ones] if whole_ones.any() else weights
     areas = drawn(found.said, few, np.vstack([np.ones((1, len(few))), weights]))
     low, high = np.quantile(areas[1:], [0.025, 0.975])
     names = tuple(map(str, np.unique(np.asarray(given.y)).tolist()))

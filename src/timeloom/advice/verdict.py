@@ -14,6 +14,7 @@ __all__ = ["Found", "advised", "decide", "plan"]
 LEAST, IDEAL, HIGH, SATURATED = 0.60, 0.70, 0.95, 0.99
 CHANCE = 0.05  # of shuffled labels doing as well, above which nothing is believed
 FEW = 30  # windows of a class
+SCARCE = 10  # windows of a class below which no yes is given: too few to tell chance from signal
 REPEATED = 0.05  # share of windows that another recording holds too
 SCALES = 1e3
 MISSING = 0.2
@@ -60,7 +61,7 @@ class Found:
     def level(self) -> str:
         """``no``, ``weak``, ``ideal``, ``high`` or ``saturated``."""
         value, low, _ = self.area
-        if low < LEAST or self.p > CHANCE:
+        if not low >= LEAST or self.p > CHANCE:  # NaN is no lower end to build on
             return "no"
         bands = ((IDEAL, "weak"), (HIGH, "ideal"), (SATURATED, "high"))
         return next((word for end, word in bands if value <= end), "saturated")
@@ -75,7 +76,8 @@ def decide(found: Found) -> tuple[str, tuple[str, ...]]:
     """The verdict and all reasons."""
     learnable = found.level != "no"
     flawed = bool(found.feasible.shared) or found.feasible.repeated > REPEATED
-    good = found.level == "ideal" and found.headroom.measurable and not flawed
+    scarce = min(found.counts) < SCARCE
+    good = found.level == "ideal" and found.headroom.measurable and not flawed and not scarce
     verdict = "no" if not learnable else "yes" if good else "limited"
     reasons = [*_learnable(found), *_imbalance(found)]
     reasons += _headroom(found) if learnable else []

@@ -21,7 +21,7 @@ from timeloom.metrics.judging import Training
 
 __all__ = ["market_parts", "run", "tasks"]
 
-MOST = 600  # training windows, drawn anew for every seed; all would be 4,796
+MOST = 400  # training windows, drawn anew for every seed; all would be 4,796
 SEEDS = (0, 1, 2)  # what two cores afford; the full plan has five or more, and all windows
 QUICK = 160
 CLASSES = {
@@ -112,10 +112,10 @@ def _task(label: str, quick: bool, data: Path | None) -> Task:
         classes=CLASSES[label],
         one=1,
         published=PUBLISHED[label],
-        train_steps=30 if quick else 300,
-        judge=Training("resnet", steps=15 if quick else 80, batch=64, checks=5 if quick else 10),
+        train_steps=30 if quick else 200,
+        judge=Training("resnet", steps=15 if quick else 60, batch=64, checks=5 if quick else 10),
         width=16,
-        classifier_steps=30 if quick else 150,
+        classifier_steps=30 if quick else 100,
         seeds=(0,) if quick else SEEDS,
         rules={"days that cannot be": ohlc_violations},
     )
