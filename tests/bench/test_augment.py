@@ -8,11 +8,20 @@ import pytest
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from timeloom.advice import advise
 from timeloom.bench import augment, paired_page, rare_sets
 from timeloom.bench.augment import ARMS, QUICK, RIVALS, Arm, Cell, judged, measure
 from timeloom.bench.augmenters import oversampled
-from timeloom.bench.paired_page import chosen_by_guidance, difference, write_paired_page
-from timeloom.bench.rare_sets import CANDIDATES, PROBED, SETS, RareSet, drawn, fit_and_guidance
+from timeloom.bench.paired_page import chosen_by_guidance, difference, grid_of, write_paired_page
+from timeloom.bench.rare_sets import (
+    CANDIDATES,
+    PROBED,
+    SETS,
+    SIMULATED,
+    RareSet,
+    drawn,
+    fit_and_guidance,
+)
 from timeloom.data.windows import Windows
 from timeloom.metrics.record import Record, read_records
 
@@ -240,3 +249,14 @@ def test_the_suite_is_what_the_rule_leaves_of_the_candidates(data_folder):
     assert set(found) == {entry.name for entry in CANDIDATES}
     assert rare_sets.kept(found) == [entry.name for entry in SETS]
     assert 7 <= len(SETS) and len({entry.domain for entry in SETS}) == len(SETS)
+
+
+def test_where_advise_says_yes_generation_is_measured_to_help():
+    """The simulated set of which `advise` says yes: real + synthetic beats real windows alone."""
+    grid = grid_of(read_records(CANDIDATES_FILE.with_name("augment-simulated.jsonl")), ())["auroc"]
+    assert {advise(drawn(SIMULATED, seed)[0], seed=seed).verdict for seed in range(2)} == {"yes"}
+    gain = difference(
+        {name: arms["generation"] for name, arms in grid.items()},
+        {name: arms["real only"] for name, arms in grid.items()},
+    )
+    assert gain.pairs >= 5 and gain.seeds[0] > 0
