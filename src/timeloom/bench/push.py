@@ -22,7 +22,7 @@ Figure = tuple[str, str, float, str, str]  # arm, metric, value, unit, better
 
 KINDS = ("resnet", "gru")
 REPEATS = 3
-ROUNDS = 12  # of both ways, in turns, so that what else the machine does falls on both
+ROUNDS = 5  # of both ways, in turns, so that what else the machine does falls on both
 BATCH = 128
 
 # Not published: what this bench has to show.
@@ -64,9 +64,9 @@ def _figures(kind: str, seed: int, quick: bool) -> list[Figure]:
     from timeloom.methods.tardiff import TarDiff
 
     train, guidance = _wafer(seed)
-    steps = 20 if quick else 300
+    steps = 20 if quick else 200
     # A network's speed does not hang on how well it is trained; a push's direction does.
-    generator = DiffMTS(train_steps=steps, seed=seed, device="cpu", held_out=0.0).fit(train)
+    generator = DiffMTS(train_steps=20, seed=seed, device="cpu", held_out=0.0).fit(train)
     tardiff = TarDiff(generator, kind, 0.1, train_steps=steps, seed=seed)
     tardiff.fit(train, guidance=guidance)
     rounds = 2 if quick else ROUNDS
