@@ -1,7 +1,5 @@
 """Are real windows dealt without overlap, are faults what they say, does the page count right?"""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -34,17 +32,6 @@ def test_a_fault_changes_windows_or_labels_and_leaves_what_it_was_given(fault):
     assert not same or not np.array_equal(made.y, fresh.y)
     np.testing.assert_array_equal(before[0], fresh.x)
     np.testing.assert_array_equal(before[1], train.x)
-
-
-def test_prices_are_relative_to_the_first_close_and_orders_stay():
-    low = np.random.default_rng(0).uniform(90, 100, (4, 6))
-    x = np.stack([low + 1, low + 2, low, low + 1, 1e6 * low], axis=2)
-    windows = Windows(x, channels=("open", "high", "low", "close", "volume"))
-    made = alarms._relative(windows)
-    np.testing.assert_allclose(made.x[:, 0, 3], 0, atol=1e-6)
-    assert (made.x[:, :, 2] < made.x[:, :, 1]).all()
-    scaled = alarms._relative(replace(windows, x=x * [7, 7, 7, 7, 1]))
-    np.testing.assert_allclose(scaled.x, made.x, atol=1e-5)
 
 
 def test_the_page_counts_false_alarms_and_faults(tmp_path):

@@ -82,13 +82,6 @@ def test_too_few_windows_of_a_class_are_said_with_their_number():
         drawn(entry_of(minority=90), 0)
 
 
-def test_resampling_is_linear_and_keeps_both_ends():
-    values = np.stack([np.linspace(0, 10, 11), np.linspace(5, -5, 11)], axis=1)
-    made = rare_sets.resampled(values, 5)
-    np.testing.assert_allclose(made[:, 0], [0, 2.5, 5, 7.5, 10])
-    np.testing.assert_allclose(made[:, 1], [5, 2.5, 0, -2.5, -5])
-
-
 def test_the_probe_sees_the_training_draw_alone_and_what_is_in_it():
     entry = entry_of()
     seen = rare_sets.probe(entry, 0)

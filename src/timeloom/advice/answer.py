@@ -1,15 +1,17 @@
 """The answer to "will synthetic windows help?": a verdict, reasons in plain words, figures."""
 
 import json
-import math
 import textwrap
 from dataclasses import dataclass, field
 from typing import Any
+
+from timeloom.metrics.record import plain
 
 __all__ = ["VERDICTS", "Advice"]
 
 VERDICTS = ("yes", "limited", "no")
 WIDTH = 96
+DIGITS = 4  # more than any figure here bears
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Advice:
         if self.verdict not in VERDICTS:
             raise ValueError(f"verdict must be one of {VERDICTS}; got {self.verdict!r}.")
         object.__setattr__(self, "reasons", tuple(self.reasons))
-        object.__setattr__(self, "figures", _plain(self.figures))
+        object.__setattr__(self, "figures", plain(self.figures, DIGITS))
 
     def to_json(self) -> str:
         """One JSON object: ``verdict``, ``reasons``, ``figures``."""
@@ -45,16 +47,3 @@ class Advice:
         for reason in self.reasons:
             lines += textwrap.wrap(reason, WIDTH, initial_indent="- ", subsequent_indent="  ")
         return "\n".join(lines)
-
-
-def _plain(value: Any) -> Any:
-    """JSON values only: four digits are more than any figure here bears."""
-    if isinstance(value, dict):
-        return {str(name): _plain(one) for name, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, float):
-        return float(f"{value:.4g}") if math.isfinite(value) else None
-    return value

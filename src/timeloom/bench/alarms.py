@@ -12,6 +12,7 @@ import timeloom
 from timeloom.bench.faults import FAULTS, Fault
 from timeloom.bench.records import note, share_of
 from timeloom.data.atomic import atomic
+from timeloom.data.prices import to_log_prices
 from timeloom.data.sets import load_dataset
 from timeloom.data.windows import Series, Windows, cut
 from timeloom.evaluation import evaluate_rows
@@ -91,20 +92,11 @@ def _windows(name: str) -> Windows:
         ]
     length = length or min(len(one) for one in series)
     windows = cut([one for one in series if len(one) >= length], length, stride)
-    return _relative(windows) if name == "nasdaq_5yr" else windows
-
-
-def _relative(windows: Windows) -> Windows:
-    """Prices as logarithms of their ratio to the window's first close, volumes as logarithms.
-
-    In dollars a quarter of the stocks differs from another by the one that costs a thousand.
-    """
-    x = windows.x.astype(np.float64)
-    volume = windows.channels.index("volume")
-    close = x[:, :1, windows.channels.index("close")]
-    made = np.log(np.maximum(x, 1e-9) / np.where(close > 0, close, np.nan)[:, :, None])
-    made[:, :, volume] = np.log1p(x[:, :, volume])
-    return replace(windows, x=made.astype(np.float32))
+    if name != "nasdaq_5yr":
+        return windows
+    # In dollars a quarter of the stocks differs from another by the one that costs a thousand.
+    made, _ = to_log_prices(windows)
+    return replace(made, x=made.x.astype(np.float32))
 
 
 def _cell(name: str, deal: int, fault: Fault | None) -> list[Record]:

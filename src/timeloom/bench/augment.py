@@ -45,6 +45,7 @@ from timeloom.train.reader import outputs_of, train_reader
 __all__ = ["ARMS", "Arm", "Budget", "Cell", "judged", "measure", "run"]
 
 SEEDS = 10
+SIMULATED_SEEDS = 5
 # Settings of the arms were tried on these sets' test windows, with seed 200 (docs/journal.md).
 SEEN = ("ecg5000 3 4 5", "racketsports Badminton_Clear", "fd002 failure")
 
@@ -228,18 +229,16 @@ def run(quick: bool = False, folder: Path = Path("results"), part: str = "1/1") 
     if not quick:
         for entry in CANDIDATES[first - 1 :: every]:
             yield from probed(tried, entry)
-    sets, seeds, budget = (SETS[:1], 1, QUICK) if quick else (SETS, SEEDS, FULL)
-    grids = (
-        {path: sets} if quick else {path: sets, folder / "augment-simulated.jsonl": (SIMULATED,)}
-    )
+    budget, home = (QUICK, None) if quick else (FULL, folder)
+    grids = [(path, SETS[:1] if quick else SETS, 1 if quick else SEEDS, tried)]
+    if not quick:  # the simulated set was no candidate, so nothing is said of its choice
+        grids += [(folder / "augment-simulated.jsonl", (SIMULATED,), SIMULATED_SEEDS, None)]
     candidates = tuple(arm.name for arm in ARMS if arm.candidate)
-    for where, entries in grids.items():
+    for where, entries, seeds, choice in grids:
         cells = [(entry, seed) for seed in range(seeds) for entry in entries]
         for entry, seed in cells[first - 1 :: every]:
-            yield from _measured(where, entry, seed, budget, None if quick else folder)
-        # The simulated set was no candidate: there is nothing to be said of its choice.
-        beside = tried if where == path else folder / "none.jsonl"
-        yield f"page: {write_paired_page(where, beside, candidates, RIVALS, SEEN, FIXED)}"
+            yield from _measured(where, entry, seed, budget, home)
+        yield f"page: {write_paired_page(where, choice, candidates, RIVALS, SEEN, FIXED)}"
 
 
 def _measured(

@@ -135,7 +135,7 @@ def grid_of(records: Sequence[Record], candidates: Sequence[str]) -> Grid:
 
 def write_paired_page(
     path: Path,
-    tried: Path,
+    tried: Path | None,
     candidates: Sequence[str],
     rivals: Sequence[str],
     seen: Sequence[str] = (),
@@ -179,7 +179,7 @@ def write_paired_page(
         lines += [f"## {NAMES[score]} per set\n", markdown(list(_per_set(grid[score])))]
     lines += _choices(grid, candidates)
     lines += ["## What it took\n", markdown(list(_cost(records)))]
-    if tried.exists():
+    if tried is not None and tried.exists():
         lines += _candidates(read_records(tried), {one.data for one in records})
     page = path.with_suffix(".md")
     with atomic(page) as there:

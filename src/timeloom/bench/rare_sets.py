@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from timeloom.advice import Advice, advise, simulated
 from timeloom.data.overlap import shared
+from timeloom.data.resample import resample
 from timeloom.data.sets import load_dataset
 from timeloom.data.windows import Series, Windows, cut
 
@@ -24,7 +25,6 @@ __all__ = [
     "kept",
     "pools",
     "probe",
-    "resampled",
 ]
 
 Pair = tuple[Windows, Windows]
@@ -65,13 +65,6 @@ class RareSet:
     recordings: int | None = None
 
 
-def resampled(values: NDArray[np.floating], length: int) -> NDArray[np.float32]:
-    """(time, channel) at ``length`` points, the first and the last kept, linear between."""
-    at = np.linspace(0, len(values) - 1, length)
-    columns = [np.interp(at, np.arange(len(values)), column) for column in values.T]
-    return np.stack(columns, axis=1).astype(np.float32)
-
-
 def _parts_of(entry: RareSet) -> tuple[list[Series], list[Series]]:
     return cast(tuple[list[Series], list[Series]], load_dataset(entry.source))
 
@@ -83,7 +76,8 @@ def _by_class(entry: RareSet) -> Pair:
 
 
 def _labelled(entry: RareSet, series: list[Series]) -> Windows:
-    x = np.stack([resampled(one.values, entry.length) for one in series])
+    parts = [resample(cut(one, len(one)), entry.length) for one in series]
+    x = np.concatenate([one.x for one in parts]).astype(np.float32)
     y = np.array([int(str(one.label) in entry.rare) for one in series])
     return Windows(x, y, channels=series[0].channels, label_name="rare")
 

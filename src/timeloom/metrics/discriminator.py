@@ -1,6 +1,6 @@
 """A judge that tells synthetic from real: what it sees, how it is trained, what it is tried on."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from timeloom.metrics.moments import FLAT
+from timeloom.nets.batches import batches
 from timeloom.nets.judge import Judge
 
 __all__ = ["Groups", "both_sides", "folds_by_group", "standardise", "train_discriminator"]
@@ -150,7 +151,8 @@ def train_discriminator(
         optimiser, rate, total_steps=steps, pct_start=0.05, anneal_strategy="linear"
     )
     windows, targets = torch.as_tensor(x, dtype=torch.float32), torch.as_tensor(y)
-    for rows in _batches(len(windows), min(batch, len(windows)), steps, seed):
+    rng = torch.Generator().manual_seed(seed)
+    for rows in batches(len(windows), min(batch, len(windows)), steps, rng):
         optimiser.zero_grad()
         loss(judge(windows[rows]), targets[rows]).backward()
         nn.utils.clip_grad_norm_(judge.parameters(), 1.0)
@@ -158,16 +160,6 @@ def train_discriminator(
         schedule.step()
     judge.eval()
     return lambda new: _read(judge, new)
-
-
-def _batches(count: int, batch: int, steps: int, seed: int) -> Iterator[Tensor]:
-    rng = torch.Generator().manual_seed(seed)
-    order = torch.empty(0, dtype=torch.long)
-    for _ in range(steps):
-        if len(order) < batch:
-            order = torch.cat([order, torch.randperm(count, generator=rng)])
-        yield order[:batch]
-        order = order[batch:]
 
 
 @torch.no_grad()

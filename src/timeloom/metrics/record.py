@@ -79,7 +79,7 @@ class Record:
             raise ValueError(f"verdict must be one of {VERDICTS}; got {self.verdict!r}.")
         for one in fields(self):
             # JSON knows no NaN, and a record must come back from its line as it went.
-            object.__setattr__(self, one.name, _plain(getattr(self, one.name)))
+            object.__setattr__(self, one.name, plain(getattr(self, one.name)))
         object.__setattr__(self, "seeds", tuple(self.seeds))
 
     def to_json(self) -> str:
@@ -130,14 +130,21 @@ def read_records(path: str | PathLike[str]) -> list[Record]:
     return records
 
 
-def _plain(value: Any) -> Any:
-    """JSON values only: None for what is not finite, Python numbers for numpy's."""
+def plain(value: Any, digits: int | None = None) -> Any:
+    """JSON values only: None for what is not finite, Python numbers for numpy's.
+
+    Args:
+        value: Numbers, words, and lists, tuples and dictionaries of them.
+        digits: Significant digits of floats; None keeps all.
+    """
     if isinstance(value, dict):
-        return {str(name): _plain(one) for name, one in value.items()}
+        return {str(name): plain(one, digits) for name, one in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
+        return [plain(one, digits) for one in value]
     if hasattr(value, "item"):
         value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
+    if not isinstance(value, float):
+        return value
+    if not math.isfinite(value):
         return None
-    return value
+    return value if digits is None else float(f"{value:.{digits}g}")

@@ -1,12 +1,13 @@
 """One vector per window, learned without labels: what Context-FID compares windows by."""
 
 import math
-from collections.abc import Iterator
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, gelu, max_pool1d
+
+from timeloom.nets.batches import batches
 
 __all__ = ["ENCODER_VERSION", "ContextEncoder", "depth_for", "fit_encoder", "hierarchical_contrast"]
 
@@ -167,7 +168,7 @@ def fit_encoder(
     )
     rng = torch.Generator().manual_seed(seed)
     batch = batch or min(max(SEEN // windows.shape[2], FEWEST), 64)
-    for rows in _batches(len(windows), min(batch, len(windows)), steps, rng):
+    for rows in batches(len(windows), min(batch, len(windows)), steps, rng):
         optimiser.zero_grad()
         hierarchical_contrast(*_two_views(encoder, windows[rows], rng)).backward()
         nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
@@ -189,15 +190,6 @@ def _scale(windows: Tensor) -> tuple[Tensor, Tensor]:
     # Rounding gives a constant channel a spread, too.
     constant = spread <= 1e-9 * center.abs()
     return center, torch.where(constant, 1.0, spread)
-
-
-def _batches(count: int, batch: int, steps: int, rng: torch.Generator) -> Iterator[Tensor]:
-    order = torch.empty(0, dtype=torch.long)
-    for _ in range(steps):
-        if len(order) < batch:
-            order = torch.cat([order, torch.randperm(count, generator=rng)])
-        yield order[:batch]
-        order = order[batch:]
 
 
 def _two_views(encoder: ContextEncoder, x: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
+from timeloom.nets.batches import batches
+
 __all__ = ["outputs_of", "train_reader"]
 
 CLIP = 1.0  # largest norm of a gradient
@@ -46,7 +48,7 @@ def train_reader(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     asked = {round(steps * (k + 1) / checks) for k in range(checks)} if score else set()
     best, kept, chosen = float("inf"), net.state_dict(), 0 if asked else steps
-    for step, rows in enumerate(_batches(len(x), batch, steps, seed, weights), 1):
+    for step, rows in enumerate(_rows(len(x), batch, steps, seed, weights), 1):
         net.train()
         optimiser.zero_grad()
         loss(net(x[rows]), y[rows]).backward()
@@ -68,18 +70,13 @@ def outputs_of(net: nn.Module, x: Tensor, *, chunk: int = 512) -> Tensor:
     return torch.cat([net(part) for part in x.split(chunk)])
 
 
-def _batches(
+def _rows(
     count: int, batch: int, steps: int, seed: int, weights: Tensor | None
 ) -> Iterator[Tensor]:
-    """Rows of each step, all of the same size: passes over the windows, one after another."""
+    """Rows of each step: drawn with weights, or in passes."""
     rng = torch.Generator().manual_seed(seed)
-    if weights is not None:
+    if weights is None:
+        yield from batches(count, batch, steps, rng)
+    else:
         for _ in range(steps):
             yield torch.multinomial(weights, batch, replacement=True, generator=rng)
-        return
-    order = torch.empty(0, dtype=torch.long)
-    for _ in range(steps):
-        while len(order) < batch:
-            order = torch.cat([order, torch.randperm(count, generator=rng)])
-        yield order[:batch]
-        order = order[batch:]
