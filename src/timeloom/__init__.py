@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from timeloom.evaluation import evaluate_scores as evaluate_scores
     from timeloom.methods import load as load
     from timeloom.methods.diffmts import DiffMTS as DiffMTS
+    from timeloom.methods.imagenfew import ImagenFew as ImagenFew
     from timeloom.methods.tardiff import TarDiff as TarDiff
 
 _HOMES = {
@@ -45,6 +46,7 @@ _HOMES = {
     "load_dataset": "timeloom.data.sets",
     "DiffMTS": "timeloom.methods.diffmts",
     "TarDiff": "timeloom.methods.tardiff",
+    "ImagenFew": "timeloom.methods.imagenfew",
     "load": "timeloom.methods",
     "advise": "timeloom.advice",
     "Advice": "timeloom.advice",

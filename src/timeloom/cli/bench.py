@@ -2,9 +2,10 @@
 
 import difflib
 import inspect
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,7 +28,7 @@ def bench(
         str,
         typer.Argument(
             metavar="NAME",
-            help="alarms, augment, cmapss, metrics, nasdaq, push, sampling or wafer.",
+            help="alarms, augment, cmapss, fewshot, metrics, nasdaq, push, sampling or wafer.",
         ),
     ],
     quick: Annotated[
@@ -43,6 +44,18 @@ def bench(
         Path | None,
         typer.Option(metavar="FOLDER", help="nasdaq: a folder of one CSV per ticker, instead."),
     ] = None,
+    runs: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="fewshot: pre-trained run folders, one per variant."),
+    ] = None,
+    rivals: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="fewshot: clones of Diffusion-TS and ImagenTime."),
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help='fewshot: cells that hold TEXT, such as "random 25".'),
+    ] = None,
 ) -> None:
     """Redo a table of a paper, with the published figures beside ours."""
     known = names()
@@ -52,11 +65,20 @@ def bench(
         raise ValueError(f"there is no bench {name!r}; {hint}")
     check_output(out)
     redo = import_module(f"timeloom.bench.{name}").run
-    own = {} if data is None else {"data": data}
-    if data is not None and "data" not in inspect.signature(redo).parameters:
-        raise ValueError(f"bench {name} reads its own data sets; leave --data out.")
-    if data is not None and not data.is_dir():
-        raise ValueError(f"--data must be a folder of one CSV per ticker; {data} is none.")
+    own = _own(name, redo, {"data": data, "runs": runs, "rivals": rivals, "only": only})
     with writing(out):
         for line in redo(quick=quick, folder=out, part=part, **own):
             show(str(line))
+
+
+def _own(name: str, redo: Callable[..., Any], given: dict[str, Any]) -> dict[str, Any]:
+    """The options that only some tables have, of those that were given."""
+    own = {option: value for option, value in given.items() if value is not None}
+    for option, value in own.items():
+        if option not in inspect.signature(redo).parameters:
+            what = "reads its own data sets" if option == "data" else f"takes no --{option}"
+            raise ValueError(f"bench {name} {what}; leave --{option} out.")
+        if isinstance(value, Path) and not value.is_dir():
+            what = "a folder of one CSV per ticker" if option == "data" else "a folder"
+            raise ValueError(f"--{option} must be {what}; {value} is none.")
+    return own

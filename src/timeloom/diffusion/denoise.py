@@ -1,6 +1,6 @@
 """Denoiser: a noisy tensor to the clean estimate, whatever the network predicts."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -9,7 +9,10 @@ from torch import Tensor, nn
 from timeloom.diffusion.draws import Draws
 from timeloom.diffusion.noise import Schedule
 
-__all__ = ["TARGETS", "Denoiser", "Pair"]
+__all__ = ["TARGETS", "Cond", "Denoiser", "Pair"]
+
+# What the network is told besides: it alone knows the form. A tensor has one row per window.
+Cond = Any
 
 TARGETS = ("noise", "clean", "velocity", "karras")
 
@@ -59,14 +62,14 @@ class Denoiser(nn.Module):
         self.spread = spread
 
     def forward(
-        self, x_t: Float[Tensor, "window *rest"], t: Tensor, cond: Tensor | None = None
+        self, x_t: Float[Tensor, "window *rest"], t: Tensor, cond: Cond = None
     ) -> Float[Tensor, "window *rest"]:
         """The clean estimate of ``x_t`` at times ``t`` (one, or one per window)."""
         t = t.expand(len(x_t)) if t.ndim == 0 else t
         skip, out, scale = self._mix(t, x_t)
         return skip * x_t + out * self._net(scale * x_t, t, cond)
 
-    def pair(self, x: Float[Tensor, "window *rest"], cond: Tensor | None, rng: Draws) -> Pair:
+    def pair(self, x: Float[Tensor, "window *rest"], cond: Cond, rng: Draws) -> Pair:
         """Noises ``x`` at times of the schedule's choice, and asks the network."""
         t = self.schedule.draw(len(x), rng).to(x)
         noise = rng.normal(x.shape).to(x)
@@ -77,7 +80,7 @@ class Denoiser(nn.Module):
         signal = alpha.square() / (alpha.square() + sigma.square())
         return Pair(output, (x - skip * x_t) / out, skip * x_t + out * output, signal)
 
-    def _net(self, x: Tensor, t: Tensor, cond: Tensor | None) -> Tensor:
+    def _net(self, x: Tensor, t: Tensor, cond: Cond) -> Tensor:
         return self.net(x, self.schedule.embed(t).to(x), cond)
 
     def _mix(self, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

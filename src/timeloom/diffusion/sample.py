@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from timeloom.diffusion.denoise import Cond
 from timeloom.diffusion.draws import Draws
 from timeloom.diffusion.noise import SWITCH, Schedule
 
@@ -37,7 +38,7 @@ class Model(Protocol):
         """Its schedule."""
         ...
 
-    def __call__(self, x_t: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
+    def __call__(self, x_t: Tensor, t: Tensor, cond: Cond = None) -> Tensor:
         """The clean estimate."""
         ...
 
@@ -58,7 +59,7 @@ class Moment:
 
     x_t: Tensor
     x_hat: Tensor
-    cond: Tensor | None
+    cond: Cond
     level: tuple[float, float]
     landing: tuple[float, float]
     gain: float
@@ -74,7 +75,7 @@ class Estimate:
     def __init__(
         self,
         model: Model,
-        cond: Tensor | None,
+        cond: Cond,
         push: Push | None,
         known: tuple[Tensor, Tensor] | None,
     ) -> None:
@@ -238,7 +239,7 @@ def sample(
     times: Tensor,
     *,
     step: Step = hybrid_2m,
-    cond: Tensor | None = None,
+    cond: Cond = None,
     push: Push | None = None,
     known: tuple[Tensor, Tensor] | None = None,
     rng: Draws | None = None,

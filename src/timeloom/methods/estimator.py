@@ -74,23 +74,16 @@ class Estimator(ABC):
         forget(folder)
         return folder
 
-    def fit(
-        self,
-        windows: Windows | ArrayLike,
-        y: ArrayLike | None = None,
-        *,
-        folder: str | Path | None = None,
-        resume: bool = False,
-    ) -> Self:
+    def fit(self, windows: Any, y: ArrayLike | None = None, **how: Any) -> Self:
         """Trains to the end; the arguments and errors are those of ``training``."""
-        for _ in self.training(windows, y, folder=folder, resume=resume):
+        for _ in self.training(windows, y, **how):
             pass
         return self
 
     @abstractmethod
     def training(
         self,
-        windows: Windows | ArrayLike,
+        windows: Any,
         y: ArrayLike | None = None,
         *,
         folder: str | Path | None = None,

@@ -28,6 +28,7 @@ __all__ = [
 METHODS = {  # where each method's class is
     "diffmts": "timeloom.methods.diffmts:DiffMTS",
     "tardiff": "timeloom.methods.tardiff:TarDiff",
+    "imagenfew": "timeloom.methods.imagenfew:ImagenFew",
 }
 FORMAT = 1  # of the run folders that this version writes and reads
 

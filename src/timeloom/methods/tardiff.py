@@ -136,22 +136,6 @@ class TarDiff(Estimator):
         self._end_run(folder)
         yield self._progress(began, 1.0)
 
-    def fit(
-        self,
-        windows: Windows | ArrayLike,
-        y: ArrayLike | None = None,
-        *,
-        guidance: Windows | None = None,
-        test: Windows | None = None,
-        folder: str | Path | None = None,
-        resume: bool = False,
-    ) -> Self:
-        """As :meth:`training`, to the end."""
-        how: dict[str, Any] = dict(guidance=guidance, test=test, folder=folder, resume=resume)
-        for _ in self.training(windows, y, **how):
-            pass
-        return self
-
     def sample(
         self,
         count: int,

@@ -6,7 +6,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,10 +19,9 @@ from torch.optim.swa_utils import AveragedModel
 from timeloom.diffusion.draws import Draws, StepDraws
 from timeloom.train.checkpoint import load_checkpoint, save_checkpoint
 from timeloom.train.recipe import Recipe
+from timeloom.train.source import Batch, Shuffled, Source
 
 __all__ = ["Progress", "train"]
-
-Batch = tuple[Tensor, ...]
 
 
 @runtime_checkable
@@ -81,8 +80,8 @@ class _Objective(nn.Module):
 
 def train(
     method: Trainable,
-    data: Batch,
-    held_out: Batch | None = None,
+    data: Batch | Source,
+    held_out: Batch | Sequence[Batch] | None = None,
     *,
     recipe: Recipe,
     seed: int = 0,
@@ -98,9 +97,10 @@ def train(
 
     Args:
         method: Has ``model_`` and ``loss``.
-        data: Tensors with the same first axis; a batch is a row choice of each.
-        held_out: As ``data``, from the training data but never trained on; chooses the weights
-            that are kept. None keeps the last ones.
+        data: Tensors with the same first axis, a batch is a row choice of each; or a source that
+            says itself which windows a step takes.
+        held_out: Such tensors, or several of them, from the training data but never trained on;
+            choose the weights that are kept. None keeps the last ones.
         recipe: Budget, batch, rates.
         seed: Decides everything that is drawn.
         folder: Where ``train.jsonl`` and the checkpoint are written; None writes nothing.
@@ -133,8 +133,8 @@ class _Run:
     def __init__(
         self,
         method: Trainable,
-        data: Batch,
-        held_out: Batch | None,
+        data: Batch | Source,
+        held_out: Batch | Sequence[Batch] | None,
         recipe: Recipe,
         seed: int,
         folder: Path | None,
@@ -159,13 +159,14 @@ class _Run:
         )
         self.average = AveragedModel(self.model, multi_avg_fn=_power_average(recipe.average))
         self.best = copy.deepcopy(self.average.module)
-        self.data, self.held_out = data, held_out
+        self.source = Shuffled(data, seed) if isinstance(data, tuple) else data
+        # Windows of several shapes are held out as several batches.
+        self.held_out = [held_out] if isinstance(held_out, tuple) else held_out
         self.step = self.reported = 0
         self.seconds, self.saved_at = 0.0, time.monotonic()
         self.spent = 0.0  # share of the budget
         self.validation: float | None = None
         self.lowest = math.inf
-        self.order: dict[int, Tensor] = {}
         self.losses: list[Tensor] = []
 
     @property
@@ -189,8 +190,8 @@ class _Run:
             group["lr"] = self.recipe.rate(share)
         rank, ranks = self.machine.process_index, self.machine.num_processes
         rng = StepDraws(self.seed, self.seen, rank, ranks)
-        rows = self._rows().chunk(ranks)[rank]
-        batch = tuple(part[rows].to(self.machine.device) for part in self.data)
+        mine = self.source.take(self.seen, self.recipe.batch, rank, ranks)
+        batch = tuple(part.to(self.machine.device) for part in mine)
         self.model.train()
         self.optimizer.zero_grad()
         loss = self.objective(batch, rng)
@@ -210,22 +211,6 @@ class _Run:
             return self._report(now, best)
         return None
 
-    def _rows(self) -> Tensor:
-        """Which windows this step takes: the next ``batch`` of an endless stream of epochs."""
-        count = len(self.data[0])
-        position = torch.arange(self.seen, self.seen + self.recipe.batch)
-        epochs = position // count
-        for epoch in range(int(epochs[0]), int(epochs[-1]) + 1):
-            if epoch not in self.order:
-                rng = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-                self.order[epoch] = torch.randperm(count, generator=rng)
-        for epoch in [e for e in self.order if e < int(epochs[0])]:
-            del self.order[epoch]
-        if int(epochs[0]) == int(epochs[-1]):
-            return self.order[int(epochs[0])][position % count]
-        pairs = zip(epochs.tolist(), (position % count).tolist(), strict=True)
-        return torch.stack([self.order[epoch][at] for epoch, at in pairs])
-
     @staticmethod
     def _crossed(before: float, after: float, marks: int) -> bool:
         return int(before * marks) != int(after * marks)
@@ -239,11 +224,15 @@ class _Run:
             return False
         model.eval()
         total, count = 0.0, 0
-        for i, rows in enumerate(torch.arange(len(self.held_out[0])).split(512)):
-            batch = tuple(part[rows].to(self.machine.device) for part in self.held_out)
+        pieces = [
+            tuple(part[rows].to(self.machine.device) for part in one)
+            for one in self.held_out
+            for rows in torch.arange(len(one[0])).split(512)
+        ]
+        for i, batch in enumerate(pieces):
             with self.machine.autocast():
                 loss = self.method.loss(model, *batch, rng=StepDraws(self.seed, i))
-            total, count = total + float(loss) * len(rows), count + len(rows)
+            total, count = total + float(loss) * len(batch[0]), count + len(batch[0])
         self.validation = total / count
         if self.validation < self.lowest:
             self.lowest = self.validation

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timeloom.data.prices import price_places
+from timeloom.data.rules import Rule
 from timeloom.data.windows import Windows
-from timeloom.metrics.fidelity.invariants import Rule
 
 __all__ = ["ohlc_rules", "ohlc_table", "ohlc_violations"]
 

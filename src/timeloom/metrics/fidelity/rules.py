@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from timeloom.metrics.fidelity.invariants import Rule, broken, few_windows, learn_rules
+from timeloom.data.rules import Rule, broken, few_windows, learn_rules
 from timeloom.metrics.metric import Metric
 
 __all__ = ["METRICS", "Broken", "Rule", "broken", "learn_rules", "rule_table", "rules_broken"]

@@ -1,0 +1,93 @@
+"""How ImagenFew trains: what adapting may change, the paper's settings, and the way to the loop."""
+
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from timeloom.data.windows import Windows
+from timeloom.methods.domains import Domains
+from timeloom.train.loop import Progress, Trainable, train
+from timeloom.train.recipe import Recipe
+from timeloom.train.source import Batch, Mixture
+
+__all__ = ["ADAPT", "PAPER", "adaptable", "learn"]
+
+VALIDATED = 512  # noisy copies of held-out windows; a few windows once would choose by chance
+# Of adapting, where nothing else is asked for.
+ADAPT: dict[str, Any] = dict(train_steps=400, batch=32, lr=1e-3, validations=10)
+ADAPT |= dict(minutes=None, windows_seen=None, held_out=0.0)
+PAPER: dict[str, Any] = dict(
+    network="image", channel_map="dynamic", multipliers="1,2,2,4", width=32
+)
+PAPER |= dict(whitening=0.0, data_spread=0.5, rules=False, known=0.0, token_width=128)
+PAPER |= dict(level_low=0.002, level_high=80.0, level_mean=-1.2, level_spread=1.2)
+PAPER |= dict(sample_step="heun", sample_steps=36, lr=1e-4, weight_decay=1e-5, token_drop=0.0)
+
+
+class Learner(Trainable, Protocol):
+    """What is trained here: a method with settings and sets."""
+
+    domains_: Domains
+    seed: int
+    balance: float
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """By name."""
+        ...
+
+
+def adaptable(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings, if adapting may change them.
+
+    Raises:
+        ValueError: If one belongs to the pre-trained network.
+    """
+    free = {field.name for field in fields(Recipe)}
+    free |= {"held_out", "seed", "rank", "known", "token_drop", "sample_step", "sample_steps"}
+    for key in settings:
+        if key not in free:
+            raise ValueError(
+                f"adapting can change {', '.join(sorted(free))}; got {key}, which belongs to the "
+                "pre-trained network."
+            )
+    return settings
+
+
+def learn(
+    method: Learner,
+    parts: tuple[dict[str, list[Windows]], dict[str, list[Windows]]],
+    folder: Path | None,
+    resume: bool,
+) -> Iterator[Progress]:
+    """Trains on windows by the name of their set; those of the second part choose the weights."""
+    kept, held = ([_tensors(method, *one) for one in _each(part)] for part in parts)
+    settings = method.settings
+    yield from train(
+        method,
+        Mixture(kept, method.seed, method.balance) if len(kept) > 1 else kept[0],
+        [repeated(part, VALIDATED) for part in held] or None,
+        recipe=Recipe(**{field.name: settings[field.name] for field in fields(Recipe)}),
+        seed=method.seed,
+        folder=folder,
+        resume=resume,
+    )
+
+
+def _each(part: dict[str, list[Windows]]) -> list[tuple[str, Windows]]:
+    return [(name, windows) for name, own in part.items() for windows in own]
+
+
+def _tensors(method: Learner, name: str, windows: Windows) -> Batch:
+    z, measured = method.domains_[name].tensors(windows.x)
+    return z, measured, torch.full((len(z),), list(method.domains_).index(name))
+
+
+def repeated(batch: tuple[Tensor, ...], least: int) -> tuple[Tensor, ...]:
+    """The same windows over and over until there are ``least`` of them."""
+    times = -(-least // len(batch[0]))
+    return tuple(part.repeat(times, *[1] * (part.ndim - 1)) for part in batch)
