@@ -19,7 +19,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 # One page per folder; metrics.md is also that of evaluation and report.
 PAGES = (
     "data", "diffusion", "nets", "train", "metrics", "utility", "novelty", "detection",
-    "compare", "bench", "cli", "advise", "tardiff", "corpus",
+    "compare", "bench", "cli", "advise", "tardiff", "corpus", "imagenfew",
 )  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
 LIBRARY = [file for file in FILES if file.parent.name != "cli"]

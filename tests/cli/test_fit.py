@@ -111,7 +111,7 @@ def test_an_error_that_is_ours_has_status_1_and_asks_for_a_report(command, file,
     def broken(*_, **__):
         raise RuntimeError("loose thread")
 
-    monkeypatch.setattr("timeloom.cli.fit.read_windows_of", broken)
+    monkeypatch.setattr("timeloom.cli.fit.read_parts", broken)
     arguments = ["fit", "diffmts", file, "-o", file.parent / "run"]
     outcome = command(*arguments)
     assert outcome.status == 1 and "loose thread" in outcome.err and "report" in outcome.err

@@ -8,7 +8,7 @@ import pytest
 
 SLOW = ("torch", "pandas", "sklearn", "plotly", "scipy.stats", "accelerate", "pyarrow", "jinja2")
 
-VERBS = "demo data advise fit sample impute evaluate compare bench influence".split()
+VERBS = "demo data advise fit adapt sample impute extend evaluate compare bench influence".split()
 RIGHT = [
     ["--help"],
     ["--version"],
@@ -32,6 +32,25 @@ WRONG = {
     "missing config": ["fit", "diffmts", "{file}", "-o", "{new}", "--config", "{new}.toml"],
     "existing run": ["fit", "diffmts", "{file}", "-o", "{folder}"],
     "run below a file": ["fit", "diffmts", "{file}", "-o", "{file}/run"],
+    "setting before folder": ["fit", "diffmts", "{file}", "-o", "{folder}", "--set", "widht=8"],
+    "several data": ["fit", "diffmts", "{file}", "{file}", "-o", "{new}"],
+    "several lengths": [
+        "fit",
+        "diffmts",
+        "{file}",
+        "-o",
+        "{new}",
+        "--window",
+        "8",
+        "--window",
+        "9",
+    ],
+    "one name twice": ["fit", "imagenfew", "{file}", "{file}", "-o", "{new}", "--window", "8"],
+    "adapt without a run": ["adapt", "{new}", "{file}", "-o", "{new}2"],
+    "adapt in an unknown way": ["adapt", "{new}", "{file}", "-o", "{new}2", "--how", "half"],
+    "adapt with an unknown setting": ["adapt", "{new}", "{file}", "-o", "{new}2", "--set", "lrr=1"],
+    "extend without a length": ["extend", "{new}", "{file}", "-o", "{new}.csv"],
+    "extend without a run": ["extend", "{new}", "{file}", "-o", "{new}.csv", "--length", "9"],
     "missing run": ["sample", "{new}", "-n", "5", "-o", "{new}.csv"],
     "no run folder": ["sample", "{folder}", "-n", "5", "-o", "{new}.csv"],
     "no count": ["sample", "{folder}", "-o", "{new}.csv"],
@@ -117,6 +136,12 @@ def test_a_wrong_command_line_is_refused_at_once_in_one_line(wrong, case):
         ("unknown bench", "cmapss"),
         ("missing option", "-o"),
         ("existing run", "--resume"),
+        ("setting before folder", "width"),
+        ("several data", "imagenfew"),
+        ("one name twice", "Rename"),
+        ("adapt in an unknown way", "low_rank"),
+        ("adapt with an unknown setting", "'lr'"),
+        ("extend without a length", "--length"),
     ],
 )
 def test_what_was_probably_meant_is_offered(wrong, case, offered):

@@ -178,8 +178,12 @@ REFUSED = {
     "must be as the generator's, (time, channel) (8, 2); got (9, 2)": (
         ["fit", "tardiff", "{train}", *NEW, "--generator", "{base}", "--window", 9]
     ),
-    "must stand in the generator's order; give --channels heat,press": (
+    "the generator's channels heat, press, in this order; got press, heat: order them, --channels "
+    "heat,press": (
         ["fit", "tardiff", "{train}", *NEW, "--generator", "{base}", "--channels", "press,heat"]
+    ),
+    "the generator's channels heat, press, in this order; got warmth, press: rename them": (
+        ["fit", "tardiff", "{warmth}", *NEW, "--generator", "{base}"]
     ),
     "guidance windows must not be among the test windows": (
         ["fit", "tardiff", "{train}", *NEW, "--generator", "{base}", "--test", "{train}"]
@@ -231,6 +235,7 @@ def names(place):
     made = {
         "bare": table.drop(columns="state"),
         "calm": table[table["state"] == "calm"],
+        "warmth": table.rename(columns={"heat": "warmth"}),
         "odd": table.assign(state="odd"),
         "short": table[table["cycle"] < 5],
     }

@@ -14,12 +14,14 @@ import typer
 
 import timeloom
 from timeloom.cli import (
+    adapt,
     advise,
     bench,
     compare,
     data,
     demo,
     evaluate,
+    extend,
     fit,
     impute,
     influence,
@@ -47,8 +49,10 @@ app.command("demo")(demo.demo)
 app.command("data")(data.data)
 app.command("advise")(advise.advise)
 app.command("fit")(fit.fit)
+app.command("adapt")(adapt.adapt)
 app.command("sample")(sample.sample)
 app.command("impute")(impute.impute)
+app.command("extend")(extend.extend)
 app.command("influence")(influence.influence)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)

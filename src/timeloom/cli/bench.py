@@ -28,7 +28,8 @@ def bench(
         str,
         typer.Argument(
             metavar="NAME",
-            help="alarms, augment, cmapss, fewshot, metrics, nasdaq, push, sampling or wafer.",
+            help="alarms, augment, cmapss, fewshot, fulldata, metrics, nasdaq, push, sampling or "
+            "wafer.",
         ),
     ],
     quick: Annotated[
@@ -54,7 +55,7 @@ def bench(
     ] = None,
     only: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help='fewshot: cells that hold TEXT, such as "random 25".'),
+        typer.Option(metavar="TEXT", help='fewshot, fulldata: cells that hold TEXT ("seed 0").'),
     ] = None,
 ) -> None:
     """Redo a table of a paper, with the published figures beside ours."""

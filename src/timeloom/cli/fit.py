@@ -1,6 +1,5 @@
 """``timeloom fit``: windows in, a run folder out."""
 
-import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,10 +7,11 @@ import typer
 
 from timeloom.cli import options
 from timeloom.cli.config import read_config
-from timeloom.cli.inputs import check_data, check_output, read_windows_of
-from timeloom.cli.messages import leads, say, show, writing
+from timeloom.cli.inputs import check_data, plain_name, read_parts, read_windows_of
+from timeloom.cli.messages import say, show
 from timeloom.cli.options import Columns
-from timeloom.cli.progress import clock, follow, table
+from timeloom.cli.progress import table
+from timeloom.cli.training import check_budget, check_new_run, run_to_end, say_labels_unused
 from timeloom.methods import settings as known
 
 __all__ = ["fit"]
@@ -19,29 +19,33 @@ __all__ = ["fit"]
 
 def fit(
     context: typer.Context,
-    method: Annotated[str, typer.Argument(metavar="METHOD", help="diffmts or tardiff.")],
-    data: options.Data,
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="diffmts, tardiff or imagenfew.")],
+    data: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DATA...",
+            help="A data set's name (NAME:train and NAME:test are its parts) or a file; for "
+            "imagenfew one or many, each a set of its own.",
+        ),
+    ],
     run: Annotated[Path, typer.Option("-o", "--out", metavar="RUN", help="Folder to write.")],
-    window: options.Window = None,
-    stride: Annotated[
-        int | None,
-        typer.Option("--stride", min=1, help="Time points between two windows. Default: 1."),
+    window: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--window",
+            min=2,
+            help="Time points per window; for imagenfew repeatable. Default: whole series, if "
+            "equally long.",
+        ),
     ] = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A setting of the method; repeatable."),
-    ] = None,
+    stride: options.WindowStride = None,
+    changes: options.Changes = None,
     config: Annotated[
         Path | None,
         typer.Option("--config", metavar="FILE", help="TOML file of settings; --set wins over it."),
     ] = None,
-    steps: Annotated[
-        int | None, typer.Option("--steps", min=1, help="Training budget in steps.")
-    ] = None,
-    minutes: Annotated[
-        float | None,
-        typer.Option("--minutes", help="Training budget in minutes, instead of steps."),
-    ] = None,
+    steps: options.Steps = None,
+    minutes: options.Minutes = None,
     device: options.Device = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Default: 0.")] = None,
     generator: Annotated[
@@ -54,9 +58,7 @@ def fit(
             "--test", metavar="DATA2", help="tardiff: DATA that guidance windows must not be among."
         ),
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a run that was stopped.")
-    ] = False,
+    resume: options.Resume = False,
     series: options.SeriesName = None,
     time: options.TimeName = None,
     label: options.Label = None,
@@ -66,10 +68,9 @@ def fit(
     """Train a method on windows of DATA and write a run folder."""
     columns = Columns(series, time, label, channels, allow_pickle)
     chosen = _settings(method, config, changes or [])
-    if steps is not None and minutes is not None:
-        raise ValueError(
-            "--steps and --minutes are two budgets for one training; give one of them."
-        )
+    check_budget(steps, minutes)
+    lengths = sorted(set(window or []))
+    _check_one(method, data, lengths)
     base = _check_generator(method, generator, test, minutes)
     given = {"train_steps": steps, "minutes": minutes, "seed": seed}
     given |= {} if method == "tardiff" else {"device": device}
@@ -79,23 +80,21 @@ def fit(
         others = {"minutes", "windows_seen"} & set(known.names(method))
         chosen |= dict.fromkeys(others)
     length, step = chosen.pop("window", None), chosen.pop("stride", None)
-    _check_run(run, resume)
-    check_data(data)
-    if test is not None:
-        check_data(test)
-    length = window or length or base.get("length")
-    windows = read_windows_of(
-        data, columns, length=length, stride=stride or step or 1, part="train"
-    )
-    time_points, count = windows.shape
-    say(f"{data}: {len(windows):,} windows of {time_points} time points x {count} channels")
-    how = {"folder": run, "resume": resume}
+    check_new_run(run, resume)
+    for spec in [*data, *([] if test is None else [test])]:
+        check_data(spec)
+    cuts = lengths or [length or base.get("length")]
+    sets = _read_sets(data, columns, cuts, stride or step or 1)
+    windows: Any = next(iter(sets.values()))[0]
+    if method == "imagenfew":
+        say_labels_unused(windows)
+        windows = sets
+    how: dict[str, Any] = {"folder": run, "resume": resume}
     if generator is not None:
         from timeloom.methods import load
 
-        _check_channels(data, windows.channels, tuple(base["channels"]))
         chosen["generator"] = load(generator, **({} if device is None else {"device": device}))
-        how["test"] = None if test is None else _test_windows(test, columns, time_points)
+        how["test"] = None if test is None else _test_windows(test, columns, windows.shape[0])
     return _train(context.obj or [], method, chosen, windows, how)
 
 
@@ -104,20 +103,52 @@ def _train(
 ) -> int:
     from timeloom.methods import find
 
-    model, run = find(method)(**chosen), how["folder"]
-    try:
-        with writing(run):
-            last = follow(model.training(windows, **how))
-    except KeyboardInterrupt:
-        again = arguments if how["resume"] else [*arguments, "--resume"]
-        kept = "nothing is kept yet" if method == "tardiff" else "what was learned is saved"
-        say(f"stopped; {kept}. Go on with: timeloom {shlex.join(again)}")
-        return 130
+    model = find(method)(**chosen)
+    more: dict[str, Any] = {}
     if method == "tardiff":
-        _show_strength(model)
-    if last is not None:
-        show(f"trained {last.step:,} steps in {clock(last.seconds)}; the run is in {run}")
-    return 0
+        more = {"kept": "nothing is kept yet", "done": lambda: _show_strength(model)}
+    return run_to_end(
+        lambda: model.training(windows, **how),
+        how["folder"],
+        arguments=arguments,
+        resume=how["resume"],
+        **more,
+    )
+
+
+def _check_one(method: str, data: list[str], lengths: list[int]) -> None:
+    """Refuses several DATA or lengths where a method learns from one."""
+    if method == "imagenfew":
+        return
+    for what, given in (("DATA", data), ("--window", lengths)):
+        if len(given) > 1:
+            raise ValueError(
+                f"{method} learns from windows of one set and one length, so one {what} is "
+                f"expected; got {', '.join(map(str, given))}. Give one, or fit imagenfew, which "
+                "learns from many."
+            )
+
+
+def _read_sets(
+    data: list[str], columns: Columns, lengths: list[int | None], stride: int
+) -> dict[str, list[Any]]:
+    """Windows of every length by the name of their set; a line is said of each."""
+    specs: dict[str, str] = {}
+    for spec in data:
+        name = plain_name(spec)
+        if name in specs:
+            raise ValueError(
+                f"every DATA is a set of its own name; {specs[name]} and {spec} are both called "
+                f"'{name}'. Rename a file, or leave one out."
+            )
+        specs[name] = spec
+    sets = {}
+    for name, spec in specs.items():
+        parts = read_parts(spec, columns, lengths=lengths, stride=stride, part="train")
+        counts = [f"{len(part):,} windows of {part.shape[0]}" for part in parts]
+        say(f"{spec}: {' and '.join(counts)} time points x {parts[0].shape[1]} channels")
+        sets[name] = parts
+    return sets
 
 
 def _show_strength(model: Any) -> None:
@@ -165,18 +196,6 @@ def _check_generator(
     return about["fit"]
 
 
-def _check_channels(data: str, got: tuple[str, ...], wanted: tuple[str, ...]) -> None:
-    """Refuses the generator's channels in another order; says where names differ."""
-    if got == wanted or len(got) != len(wanted):
-        return  # another number is refused with the shapes
-    if set(got) == set(wanted):
-        raise ValueError(
-            f"the channels of {data} must stand in the generator's order; give --channels "
-            f"{','.join(wanted)}."
-        )
-    say(f"{data}: channels {', '.join(got)} are taken for the generator's {', '.join(wanted)}")
-
-
 def _test_windows(spec: str, columns: Columns, length: int) -> Any:
     # Cut so closely that a stretch of half a window is never missed.
     stride = max(1, length // 2)
@@ -189,16 +208,3 @@ def _settings(method: str, config: Path | None, changes: list[str]) -> dict[str,
     known.names(method)  # an unknown method is the first thing to be said
     chosen = {} if config is None else read_config(config, method)
     return chosen | known.check(method, changes)
-
-
-def _check_run(run: Path, resume: bool) -> None:
-    check_output(run)
-    # The other processes of one launch may find what the first has just begun to write.
-    if resume or not leads() or not run.exists():
-        return
-    if not run.is_dir():
-        raise ValueError(f"-o must name a folder; {run} is a file.")
-    if any(run.iterdir()):
-        raise ValueError(
-            f"{run} exists already; go on with it by --resume, or choose another folder with -o."
-        )

@@ -8,21 +8,29 @@ import numpy as np
 import typer
 
 from timeloom.cli import options
-from timeloom.cli.inputs import check_data, check_tables, read_data, set_name
+from timeloom.cli.inputs import (
+    check_data,
+    check_of_sets,
+    check_tables,
+    read_data,
+    run_folder,
+    set_name,
+)
 from timeloom.cli.messages import say, show, writing
 from timeloom.cli.options import Columns
 from timeloom.data.windows import Series, cut, stitch
 from timeloom.methods.settings import read_run
 
-__all__ = ["impute"]
+__all__ = ["impute", "role_names", "write_series"]
 
 
 def impute(
-    run: options.Run,
+    run: options.RunOrPretrained,
     data: options.Data,
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="FILE", help=".parquet, .csv or .npz to write.")
     ],
+    name: options.SetName = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Sampling steps.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Decides what is drawn.")] = 0,
     device: options.Device = None,
@@ -37,23 +45,27 @@ def impute(
     Recordings come back as a long table of recordings, windows of the run's length as windows.
     """
     check_tables(out)
-    if read_run(run)["method"] == "tardiff":
+    folder = run_folder(run)
+    method = read_run(folder)["method"]
+    if method == "tardiff":
         raise ValueError(
             f"{run} steers what is generated and fills nothing in; give its generator's run, "
             f"{run / 'generator'}."
         )
+    check_of_sets(method, run, name=name)
     check_data(data)
     columns = Columns(series, time, label, channels, allow_pickle)
     found = read_data(data, columns, part="test")
     from timeloom.data.files import write
     from timeloom.methods import load
 
-    model = load(run, **({} if device is None else {"device": device}))
-    length = model.shape_[0]
+    model = load(folder, **({} if device is None else {"device": device}))
+    which = {"name": name} if method == "imagenfew" else {}
+    length = _length(model, found, **which)
     windows = cut(found, length, stride=length)
     holes = sum(int(np.isnan(one.values).sum()) for one in found)
     say(f"imputing {holes:,} missing values in {len(windows):,} windows")
-    filled = model.impute(windows, seed=seed, steps=steps)
+    filled = model.impute(windows, seed=seed, steps=steps, **which)
     out.parent.mkdir(parents=True, exist_ok=True)
     with writing(out):
         if out.suffix.lower() == ".npz" or all(len(one) == length for one in found):
@@ -61,11 +73,23 @@ def impute(
         else:
             whole = stitch(filled.x, windows)
             filled_series = [replace(one, values=x) for one, x in zip(found, whole, strict=True)]
-            _write_series(out, filled_series, *_names(data, columns))
+            write_series(out, filled_series, *role_names(data, columns))
     show(f"{holes:,} missing values are filled; the result is in {out}")
 
 
-def _names(spec: str, columns: Columns) -> tuple[str, str]:
+def _length(model: Any, found: list[Series], **which: str | None) -> int:
+    """Time points of the windows to fill: of the run's lengths the longest that fits into all.
+
+    Where none fits, the shortest: what is too short is refused when it is cut.
+    """
+    if not which:
+        return model.shape_[0]
+    lengths = model.domains_[model.domains_.named(which["name"])].lengths
+    shortest = min(len(one) for one in found)
+    return max((n for n in lengths if n <= shortest), default=min(lengths))
+
+
+def role_names(spec: str, columns: Columns) -> tuple[str, str]:
     """What a file calls its series and its time: as told, as guessed, or ``series`` and ``time``.
 
     The file has been read once without complaint; recordings do not carry these two names.
@@ -106,7 +130,7 @@ def _parquet(path: Path) -> Any:
     return table
 
 
-def _write_series(path: Path, found: list[Series], series: str, time: str) -> None:
+def write_series(path: Path, found: list[Series], series: str, time: str) -> None:
     """One row per time point: series, time, channels and label under their own names."""
     import pandas as pd
 

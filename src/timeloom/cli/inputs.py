@@ -1,4 +1,4 @@
-"""From what the user calls DATA to windows: a data set's name or a file, and how it is cut."""
+"""From what the user calls DATA and RUN to windows and folders: names, files, how they are cut."""
 
 import difflib
 import os
@@ -12,16 +12,21 @@ from timeloom.data.windows import Series, Windows, cut
 
 __all__ = [
     "check_data",
+    "check_of_sets",
     "check_output",
     "check_tables",
     "load_set",
+    "plain_name",
     "read_data",
+    "read_parts",
     "read_windows_of",
+    "run_folder",
     "set_name",
 ]
 
 TABLES = (".parquet", ".csv", ".npz")
 LONGEST_WHOLE = 1024  # a longer series is hardly meant to be one window, so it must be said
+PRETRAINED = "pretrained"  # the RUN that comes with the package
 
 
 def set_name(spec: str) -> tuple[str, str | None] | None:
@@ -147,7 +152,85 @@ def read_windows_of(
     Raises:
         ValueError: If ``length`` is needed, or does not fit.
     """
+    return _windows(spec, columns, read_data(spec, columns, part), length, stride, drop_short)
+
+
+def read_parts(
+    spec: str,
+    columns: Columns,
+    *,
+    lengths: Sequence[int | None],
+    stride: int = 1,
+    part: str | None = None,
+) -> list[Windows]:
+    """As :func:`read_windows_of`, cut once for each of ``lengths``.
+
+    Where there are several, what is too short for one of them is left out there, and that is said.
+
+    Raises:
+        ValueError: If a length is needed, or none fits.
+    """
     found = read_data(spec, columns, part)
+    if len(lengths) == 1:
+        return [_windows(spec, columns, found, lengths[0], stride, False)]
+    longest = max((len(one) for one in found), default=0)
+    fitting = [length for length in lengths if length is None or length <= longest]
+    for length in lengths:
+        if fitting and length not in fitting:
+            say(f"{spec}: no series has {length} time points; there are no windows of this length")
+    return [_windows(spec, columns, found, n, stride, True) for n in fitting or lengths]
+
+
+def plain_name(spec: str) -> str:
+    """What DATA is called where it needs a name: that of the set, or the file's without ending."""
+    named = set_name(spec)
+    name = Path(spec).name if named is None else named[0]
+    return name.removesuffix(".gz").rsplit(".", 1)[0] if named is None else name
+
+
+def run_folder(run: Path) -> Path:
+    """The folder that RUN names; ``pretrained`` is that of the weights in the package.
+
+    Raises:
+        ValueError: If this installation has none.
+    """
+    if str(run) != PRETRAINED:
+        return run
+    if run.exists():
+        say(f"{PRETRAINED}: using the folder of this name here, not the weights in the package")
+        return run
+    from timeloom.methods import pretrained
+
+    if not (pretrained.FEWSHOT / "weights.safetensors").is_file():
+        raise ValueError(
+            f"this installation of timeloom lacks the weights that {PRETRAINED} names; install it "
+            "again, or train a generator with timeloom fit imagenfew."
+        )
+    return pretrained.FEWSHOT
+
+
+def check_of_sets(method: str, run: Path, **given: object) -> None:
+    """Refuses options that only runs of imagenfew have, which know several sets.
+
+    Raises:
+        ValueError: If one is given and ``method`` is another.
+    """
+    for name, value in given.items():
+        if value is not None and method != "imagenfew":
+            raise ValueError(
+                f"--{name} is for runs of imagenfew, which know several sets; {run} is one of "
+                f"{method}, leave it out."
+            )
+
+
+def _windows(
+    spec: str,
+    columns: Columns,
+    found: list[Series],
+    length: int | None,
+    stride: int,
+    drop_short: bool,
+) -> Windows:
     if length is None:
         length = _whole_length(spec, found)
     if Path(spec).suffix.lower() == ".npz" and {len(one) for one in found} == {length}:

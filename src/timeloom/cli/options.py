@@ -10,14 +10,21 @@ __all__ = [
     "AllowPickle",
     "Channels",
     "Columns",
+    "Changes",
     "Data",
     "Device",
     "Label",
+    "Minutes",
+    "Resume",
     "Run",
+    "RunOrPretrained",
     "SeriesName",
+    "SetName",
+    "Steps",
     "Stride",
     "TimeName",
     "Window",
+    "WindowStride",
 ]
 
 Data = Annotated[
@@ -27,6 +34,18 @@ Data = Annotated[
     ),
 ]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder that fit wrote.")]
+RunOrPretrained = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN",
+        help="A run folder that fit or adapt wrote, or pretrained: imagenfew's weights in the "
+        "package.",
+    ),
+]
+SetName = Annotated[
+    str | None,
+    typer.Option("--name", metavar="SET", help="imagenfew: which set; default: the last learned."),
+]
 SeriesName = Annotated[
     str | None, typer.Option("--series", help="Column that names the series. Guessed where plain.")
 ]
@@ -51,6 +70,20 @@ Window = Annotated[
 Stride = Annotated[
     int, typer.Option("--stride", min=1, help="Time points between the starts of two windows.")
 ]
+WindowStride = Annotated[
+    int | None,
+    typer.Option("--stride", min=1, help="Time points between two windows. Default: 1."),
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A setting of the method; repeatable."),
+]
+Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Training budget in steps.")]
+Minutes = Annotated[
+    float | None,
+    typer.Option("--minutes", help="Training budget in minutes, instead of steps."),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")]
 Device = Annotated[
     str | None, typer.Option("--device", help="auto, cpu, cuda or mps. Default: auto.")
 ]

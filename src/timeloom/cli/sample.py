@@ -7,7 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from timeloom.cli import options
-from timeloom.cli.inputs import check_data, check_tables, read_windows_of
+from timeloom.cli.inputs import (
+    check_data,
+    check_of_sets,
+    check_tables,
+    read_windows_of,
+    run_folder,
+)
 from timeloom.cli.messages import show, writing
 from timeloom.cli.options import Columns
 from timeloom.cli.progress import track
@@ -17,7 +23,7 @@ __all__ = ["sample"]
 
 
 def sample(
-    run: options.Run,
+    run: options.RunOrPretrained,
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="FILE", help=".parquet, .csv or .npz to write.")
     ],
@@ -45,6 +51,13 @@ def sample(
         float | None,
         typer.Option("--scale", help="tardiff: strength of steering; 0 is the generator itself."),
     ] = None,
+    name: options.SetName = None,
+    length: Annotated[
+        int | None,
+        typer.Option(
+            "--length", min=1, help="imagenfew: time points of a window. Default: the longest."
+        ),
+    ] = None,
     extrapolate: Annotated[
         bool, typer.Option("--extrapolate", help="Allow labels outside those of training.")
     ] = False,
@@ -60,15 +73,25 @@ def sample(
     """Draw windows from a trained run and write them as a long table."""
     _check_ways(count, y, per_class, like)
     check_tables(out)
-    method = read_run(run)["method"]
+    folder = run_folder(run)
+    about = read_run(folder)
+    method = about["method"]
     if scale is not None and method != "tardiff":
         raise ValueError(f"--scale steers runs of tardiff; {run} is one of {method}, leave it out.")
+    check_of_sets(method, run, name=name, length=length)
+    asked = {"--y": y, "--per-class": per_class, "--like": like, "--guidance": guidance}
+    how: dict[str, Any] = {"guidance": guidance, "extrapolate": extrapolate}
+    if method == "imagenfew":
+        _check_no_labels(run, asked | {"--extrapolate": extrapolate or None}, about["fit"]["sets"])
+        how = {"name": name, "length": length}
+    if scale is not None:
+        how["scale"] = scale
     if like is not None:
         check_data(like)
     from timeloom.data.files import write
     from timeloom.methods import load
 
-    model = load(run, **({} if device is None else {"device": device}))
+    model = load(folder, **({} if device is None else {"device": device}))
     if like is not None:
         columns = Columns(series, time, label, channels, allow_pickle)
         labels = _labels_like(like, columns, model, stride, count, seed)
@@ -77,16 +100,7 @@ def sample(
     total = count or len(labels)
     if extrapolate:
         _warn_outside(model.condition_, labels)
-    shards = model.shards(
-        total,
-        labels,
-        seed=seed,
-        steps=steps,
-        step=step,
-        guidance=guidance,
-        extrapolate=extrapolate,
-        **({} if scale is None else {"scale": scale}),
-    )
+    shards = model.shards(total, labels, seed=seed, steps=steps, step=step, **how)
     out.parent.mkdir(parents=True, exist_ok=True)
     with writing(out):
         write(out, track(shards, "sample", total))
@@ -102,6 +116,17 @@ def _check_ways(count: int | None, y: str | None, per_class: int | None, like: s
         raise ValueError("--per-class says how many windows to draw; leave -n out.")
     if per_class is None and like is None and count is None:
         raise ValueError("how many windows to draw is missing; give -n, for example -n 1000.")
+
+
+def _check_no_labels(run: Path, asked: dict[str, Any], sets: dict[str, Any]) -> None:
+    """Refuses what is about labels where a run knows sets instead; says which there are."""
+    last = list(sets)[-12:]
+    for option, value in asked.items():
+        if value is not None:
+            raise ValueError(
+                f"{option} is about labels; {run} is a run of imagenfew, which knows sets instead: "
+                f"choose one by --name ({', '.join(last)})."
+            )
 
 
 def _labels(model: Any, y: str | None, per_class: int | None) -> Any:

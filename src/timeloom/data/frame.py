@@ -20,9 +20,9 @@ class Frame:
 
     Channels are turned onto their principal components, which fixes their order whatever the
     order of the channels; directions without variance (exact linear rules between channels) are
-    left out, so that what comes back obeys those rules. In time each component is divided by the
-    spread of each of its cosine coefficients (DCT-II, the Karhunen-Loeve basis of a random walk),
-    a filter that keeps the window a series in time.
+    left out, so that what comes back obeys those rules; their constants are kept. In time each
+    component is divided by the spread of each of its cosine coefficients (DCT-II, the
+    Karhunen-Loeve basis of a random walk), a filter that keeps the window a series in time.
 
     ``w[k] = (D' diag(1 / gain[k]^whitening) D) (mix' x)[k]`` for every component k, with D the
     orthonormal cosine transform.
@@ -52,6 +52,7 @@ class Frame:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {self.kind!r}.")
         x = np.asarray(x, dtype=np.float64)
         self.mix_ = _components(x) if self.kind == "principal" else np.eye(x.shape[2])
+        self.shift_ = _constant(x, self.mix_)
         power = np.square(_cosines(x.shape[1]) @ (x @ self.mix_)).mean(axis=0).T
         if not power.max() > 0:
             raise ValueError(
@@ -72,10 +73,7 @@ class Frame:
 
     def filters(self) -> tuple[Array, Array]:
         """(there, back), each (component, time, time): what windows are multiplied with in time."""
-        power = np.full(self.components, self.whitening)
-        if self.white_from is not None:
-            power[self.white_from :] = 1
-        gain = self.gain_ ** power[:, None]
+        gain = self.gain_ ** self._exponents()[:, None]
         cosines = _cosines(gain.shape[1])
         return (
             np.einsum("fs,kf,ft->kst", cosines, 1 / gain, cosines),
@@ -90,15 +88,24 @@ class Frame:
     def inverse(self, w: Array) -> Array:
         """(window, component, time) back to (window, time, channel)."""
         _, back = self.filters()
-        return np.einsum("kst,nkt->nsk", back, np.asarray(w), optimize=True) @ self.mix_.T
+        x = np.einsum("kst,nkt->nsk", back, np.asarray(w), optimize=True) @ self.mix_.T
+        return x + self.shift_
+
+    def _exponents(self) -> Array:
+        power = np.full(self.components, self.whitening)
+        if self.white_from is not None:
+            power[self.white_from :] = 1
+        return power
 
     def state(self) -> dict[str, Array]:
         """What was learned, as arrays by name."""
-        return {"mix_": self.mix_, "gain_": self.gain_}
+        state = {"mix_": self.mix_, "gain_": self.gain_}
+        return state | ({"shift_": self.shift_} if self.shift_.any() else {})
 
     def restore(self, state: dict[str, Array]) -> Self:
         """Takes back what :meth:`state` gave."""
         self.mix_, self.gain_ = (np.asarray(state[k], np.float64) for k in ("mix_", "gain_"))
+        self.shift_ = np.asarray(state.get("shift_", np.zeros(len(self.mix_))), np.float64)
         return self
 
 
@@ -114,6 +121,13 @@ def _components(x: Array) -> Array:
     # Either sign would do; the longer tail points up.
     skew = ((flat @ mix) ** 3).mean(axis=0)
     return mix * np.where(skew < 0, -1.0, 1.0)
+
+
+def _constant(x: Array, mix: Array) -> Array:
+    """(channel,) what of the mean no component holds; not 0 where scaled rules have an offset."""
+    mean = x.mean(axis=(0, 1))
+    left = mean - mix @ (mix.T @ mean)
+    return np.where(np.abs(left) > 1e-9, left, 0.0)
 
 
 def _cosines(length: int) -> Array:

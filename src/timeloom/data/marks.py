@@ -21,7 +21,7 @@ def marks(x: Array) -> NDArray[np.uint64]:
     precision.
     """
     x = np.ascontiguousarray(np.asarray(x), dtype=np.float32)
-    if x.shape[1] < STRETCH:
+    if x.shape[1] < STRETCH or not x.shape[2]:
         return np.empty(0, np.uint64)
     rows = np.lib.stride_tricks.sliding_window_view(x, STRETCH, axis=1)
     flat = np.ascontiguousarray(rows).reshape(-1, x.shape[2] * STRETCH)

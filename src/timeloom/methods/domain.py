@@ -30,12 +30,14 @@ class Map:
         there: (component, time, time), see :class:`timeloom.data.frame.Frame`.
         back: (component, time, time), its inverse.
         plain: Whether it changes nothing, so that nothing need be computed.
+        shift: (channel,) what is constant in all windows and in no component.
     """
 
     mix: Tensor
     there: Tensor
     back: Tensor
     plain: bool
+    shift: Tensor | None = None
 
     def forward(self, z: Tensor) -> Tensor:
         """(window, channel, time), scaled, to (window, component, time)."""
@@ -47,13 +49,15 @@ class Map:
         """(window, component, time) to (window, channel, time), scaled."""
         if self.plain:
             return w
-        return torch.einsum("kst,ck,nkt->ncs", self.back.to(w), self.mix.to(w), w)
+        z = torch.einsum("kst,ck,nkt->ncs", self.back.to(w), self.mix.to(w), w)
+        return z if self.shift is None else z + self.shift.to(w)[:, None]
 
     def seen(self, z: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
         """What is known of each component: (values, share), both (window, component, time)."""
         if self.plain:
             return z * known, known
         mix = self.mix.to(z)
+        z = z if self.shift is None else z - self.shift.to(z)[:, None]
         share = torch.einsum("ck,nct->nkt", mix.square(), known)
         return torch.einsum("ck,nct->nkt", mix, z * known), share
 
@@ -98,7 +102,8 @@ class Domain:
             there, back = (torch.from_numpy(f.astype(np.float32)) for f in frame.filters())
             plain = frame.kind == "plain" and frame.whitening == 0
             mix = torch.from_numpy(frame.mix_.astype(np.float32))
-            self._maps[length] = Map(mix, there, back, plain)
+            shift = torch.from_numpy(frame.shift_.astype(np.float32)) if any(frame.shift_) else None
+            self._maps[length] = Map(mix, there, back, plain, shift)
         return self._maps[length]
 
     def tensors(self, x: Array) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,7 @@
 """The parts of ImagenFew: its network with the tokens, and what is hidden in training."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -90,12 +91,14 @@ class TokenDenoiser(nn.Module):
             tokens = self.token(every)
         return np.zeros((len(every), 0), np.float32) if tokens is None else tokens.cpu().numpy()
 
-    def add(self, description: Tensor) -> None:
-        """Makes room for one more set."""
+    def add(self, description: Tensor, seed: int) -> None:
+        """Makes room for one more set; ``seed`` is that of a token that does not begin at 0."""
         self.descriptions = torch.cat([self.descriptions, description[None]])
         if self.table is not None:
-            fresh = torch.zeros_like if self.describe is not None else torch.randn_like
-            self.table = nn.Parameter(torch.cat([self.table.data, fresh(self.table.data[:1])]))
+            sets, width = self.table.shape
+            rng = torch.Generator().manual_seed(seed * 1_000_003 + sets)
+            fresh = torch.zeros(1, width) if self.describe else torch.randn(1, width, generator=rng)
+            self.table = nn.Parameter(torch.cat([self.table.data, fresh.to(self.table)]))
 
 
 def network_of(settings: dict[str, Any], lengths: Sequence[int]) -> nn.Module:
@@ -117,7 +120,12 @@ def network_of(settings: dict[str, Any], lengths: Sequence[int]) -> nn.Module:
             )
         channels = settings["most"] if doors == "padded" else "dynamic"
         net = ImageUNet(
-            lengths[0], width=settings["width"], multipliers=parts, token=token, channels=channels
+            lengths[0],
+            width=settings["width"],
+            multipliers=parts,
+            attention=[side for side in (8, 4, 2) if side >= 8 >> (len(parts) - 1)],
+            token=token,
+            channels=channels,
         )
         return TokenNet(net)
     return SeriesUNet(
@@ -173,6 +181,17 @@ def hidden_points(shape: torch.Size, share: float, rng: Draws) -> Tensor:
     return (known & (kind < 1)).to(torch.float32)
 
 
+@contextmanager
+def own_dropout(model: TokenDenoiser, rng: Draws) -> Iterator[None]:
+    """Inside, dropout is a function of the step, though it asks the global generator."""
+    drops = model.training and isinstance(model.denoiser.net, TokenNet)
+    place = model.descriptions
+    with torch.random.fork_rng([place.device] if place.is_cuda else [], enabled=drops):
+        if drops:
+            torch.manual_seed(int(rng.uniform((1,)).double() * 2**31))
+        yield
+
+
 def masked_loss(
     model: TokenDenoiser,
     turn: Map,
@@ -199,7 +218,8 @@ def masked_loss(
         given = hidden_points(z.shape, share, rng).to(z.device) * measured
         told = Told(told.token, told.back, *turn.seen(z, given))
     w = turn.forward(z)
-    pair = model.denoiser.pair(w, told, rng)
+    with own_dropout(model, rng):
+        pair = model.denoiser.pair(w, told, rng)
     _, weight = turn.seen(z, measured)
     # One burst of a heavy-tailed set would drown all other windows of its batch.
     weight = weight * (LOUD / w.square().mean((1, 2), keepdim=True).clamp(min=LOUD))

@@ -56,10 +56,10 @@ class Drawer:
             known: (window, time, channel) values that are given, NaN elsewhere.
         """
         one_of("the sampler's step", self.step, tuple(STEPS))
+        out = np.empty((len(items), length, len(self.domain.channels)), np.float32)
         device = pick_device(self.device)
         model = self.model.to(device).eval()
         times = model.denoiser.schedule.grid(self.steps)
-        out = np.empty((len(items), length, len(self.domain.channels)), np.float32)
         size = self.domain.map(length).mix.shape[1]
         for rows in np.array_split(np.arange(len(items)), -(-len(items) // CHUNK)):
             rng = ItemDraws(seed, items[rows].tolist())

@@ -1,6 +1,7 @@
 """How ImagenFew trains: what adapting may change, the paper's settings, and the way to the loop."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,11 +11,13 @@ from torch import Tensor
 
 from timeloom.data.windows import Windows
 from timeloom.methods.domains import Domains
+from timeloom.methods.fewshot import TokenDenoiser
+from timeloom.methods.low_rank import freeze_but, low_rank, merge
 from timeloom.train.loop import Progress, Trainable, train
 from timeloom.train.recipe import Recipe
 from timeloom.train.source import Batch, Mixture
 
-__all__ = ["ADAPT", "PAPER", "adaptable", "learn"]
+__all__ = ["ADAPT", "PAPER", "adaptable", "changed", "learn"]
 
 VALIDATED = 512  # noisy copies of held-out windows; a few windows once would choose by chance
 # Of adapting, where nothing else is asked for.
@@ -56,6 +59,33 @@ def adaptable(settings: dict[str, Any]) -> dict[str, Any]:
                 "pre-trained network."
             )
     return settings
+
+
+@contextmanager
+def changed(model: TokenDenoiser, how: str, rank: int, seed: int) -> Iterator[None]:
+    """Inside, training changes what ``how`` says; afterwards ``model`` is a plain network again.
+
+    Args:
+        model: Whose last token is that of the new set.
+        how: ``"full"``, ``"token"`` or ``"low_rank"``, see :meth:`ImagenFew.adapting`.
+        rank: Of a low-rank change.
+        seed: Of its first numbers.
+    """
+    table = model.table
+    others = torch.empty(0) if table is None else table.detach()[:-1].clone()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if how == "low_rank":
+            low_rank(model, rank)
+        elif how == "token" and table is not None:
+            freeze_but(model, table)
+    try:
+        yield
+    finally:
+        merge(model)
+        if how == "token" and table is not None:
+            # Weight decay moves the tokens of other sets too, though no window asks for them.
+            table.data[:-1] = others.to(table)
 
 
 def learn(

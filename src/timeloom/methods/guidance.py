@@ -85,9 +85,12 @@ def check_windows(windows: Windows, generator: Any, name: str, fewest: int) -> N
         )
     unnamed = tuple(f"c{i}" for i in range(windows.shape[1]))  # as plain arrays come
     if windows.channels not in (generator.channels_, unnamed):
+        wanted = generator.channels_
+        same = set(windows.channels) == set(wanted)
+        advice = f"order them, --channels {','.join(wanted)}" if same else "rename them"
         raise ValueError(
-            f"{name} windows must have the generator's channels {', '.join(generator.channels_)}, "
-            f"in this order; got {', '.join(windows.channels)}."
+            f"{name} windows must have the generator's channels {', '.join(wanted)}, in this "
+            f"order; got {', '.join(windows.channels)}: {advice}."
         )
     if windows.y is None:
         raise ValueError(f"{name} windows need a class each; name the label's column.")

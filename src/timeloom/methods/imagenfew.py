@@ -22,8 +22,7 @@ from timeloom.methods.domains import Domains
 from timeloom.methods.estimator import Estimator, as_windows, fingerprint, part_of
 from timeloom.methods.fewshot import TokenDenoiser, as_sets, describe, masked_loss, tokened
 from timeloom.methods.fewshot_drawer import Drawer
-from timeloom.methods.fewshot_training import ADAPT, PAPER, adaptable, learn
-from timeloom.methods.low_rank import freeze_but, low_rank, merge
+from timeloom.methods.fewshot_training import ADAPT, PAPER, adaptable, changed, learn
 from timeloom.methods.prepare import check_fit, check_ranges, hold_out, one_of
 from timeloom.train.loop import Progress
 
@@ -206,13 +205,13 @@ class ImagenFew(Estimator):
         """
         self._need_fit()
         few = as_windows(few)
-        one_of("how", how, ("full", "token", "low_rank"))
+        one_of("how", how, ("full", "token", "low_rank") if self.tokens else ("full", "low_rank"))
         self.domains_.check_new(name, few)
         check_fit(few, keep_constant=True)
         new = self._copy(settings | ({} if steps is None else {"train_steps": steps}))
         new.domains_.learn(name, [few])
         new.data_ = fingerprint(few)
-        new.model_.add(describe(new.domains_[name]))
+        new.model_.add(describe(new.domains_[name]), new.seed)
         return new, new._adapting(few, how, folder, resume)
 
     def _adapting(
@@ -221,15 +220,9 @@ class ImagenFew(Estimator):
         name = self.sets_[-1]
         kept, held = hold_out(few, self.held_out, self.seed)
         folder = self._begin_run(folder, resume, self.data_)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            if how == "low_rank":
-                low_rank(self.model_, self.rank)
-            elif how == "token":
-                freeze_but(self.model_, self.model_.table)
         both = {name: [kept]}, {} if held is None else {name: [held]}
-        yield from learn(self, both, folder, resume)
-        merge(self.model_)
+        with changed(self.model_, how, self.rank, self.seed):
+            yield from learn(self, both, folder, resume)
         self._end_run(folder)
 
     def loss(
@@ -351,6 +344,7 @@ class ImagenFew(Estimator):
     @property
     def sets_(self) -> tuple[str, ...]:
         """The sets that were trained on, in order; the last is the one sampled by default."""
+        self._need_fit()
         return tuple(self.domains_)
 
     @property
@@ -367,6 +361,7 @@ class ImagenFew(Estimator):
     def _copy(self, settings: dict[str, Any]) -> Self:
         """As this one, with other settings of training."""
         new = type(self)(**{**self.settings, **ADAPT, **adaptable(settings)})
+        check_ranges(new.settings)
         new.domains_, new.model_ = self.domains_.copy(), copy.deepcopy(self.model_).cpu()
         return new
 
@@ -395,6 +390,7 @@ class ImagenFew(Estimator):
         self.domains_ = Domains(self.settings).restore(facts["sets"], arrays)
         weights = part_of(arrays, "model/")
         about = torch.from_numpy(weights["descriptions"])
-        self.model_ = tokened(self.settings, self.domains_.lengths, about)
+        # One length: an image network, which is built for one, can have been adapted to another.
+        self.model_ = tokened(self.settings, self.domains_.lengths[:1], about)
         self.model_.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
         return self

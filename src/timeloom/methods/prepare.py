@@ -26,13 +26,18 @@ def check_fit(windows: Windows, *, keep_constant: bool = False) -> None:
     """Refuses windows that nothing can be learned from.
 
     Raises:
-        ValueError: If there is one window only, a value is infinite, or a channel is all NaN or
-            constant.
+        ValueError: If there is one window only, windows have no channel, a value is infinite, or a
+            channel is all NaN or constant.
     """
     if len(windows) < 2:
         raise ValueError(
             f"fitting needs at least 2 windows; got {len(windows)}. Give longer series, shorter "
             "windows or a smaller stride."
+        )
+    if not all(windows.shape):
+        raise ValueError(
+            "windows must have at least 1 time point and 1 channel; got shape (time, channel) = "
+            f"{windows.shape}."
         )
     flat = windows.x.reshape(-1, windows.shape[1])
     for c, name in enumerate(windows.channels):
@@ -151,6 +156,15 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "beta_last": (0, 1, "both open"),
     "width": (1, np.inf, "high open"),
     "sample_steps": (1, np.inf, "high open"),
+    "whitening": (0, 1, ""),
+    "token_width": (1, np.inf, "high open"),
+    "token_drop": (0, 1, ""),
+    "most": (1, np.inf, "high open"),
+    "known": (0, 1, ""),
+    "level_low": (0, np.inf, "both open"),
+    "data_spread": (0, np.inf, "both open"),
+    "balance": (0, np.inf, "high open"),
+    "rank": (0, np.inf, "high open"),
 }
 
 

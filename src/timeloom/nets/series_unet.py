@@ -180,6 +180,8 @@ class SeriesUNet(nn.Module):
         super().__init__()
         if width % 8:
             raise ValueError(f"width must be a multiple of 8; got {width}.")
+        if kernel < 1 or kernel % 2 == 0:
+            raise ValueError(f"the kernel must be odd, to keep the length; got {kernel}.")
         told, widths = 4 * width, [width * m for m in multipliers]
         self.multiple = 2 ** (len(widths) - 1)
         self.time = TimeEmbedding(64, told)
