@@ -10,7 +10,7 @@ windows = tl.Windows(windows.x, channels=windows.channels)  # labels are no cond
 order = np.random.default_rng(0).permutation(len(windows))
 ten, held_out = windows[order[:10]], windows[order[10:]]
 
-generator = tl.ImagenFew.pretrained().adapt(ten, name="my engines", steps=60)  # more: steps=400
+generator = tl.ImagenFew.pretrained().adapt(ten, name="my engines", steps=60)  # more: steps=300
 made = generator.sample(len(held_out), seed=0)
 
 print("spread of steps, made / real:", np.diff(made.x, axis=1).std() / np.diff(held_out.x, axis=1).std())

@@ -86,9 +86,11 @@ def test_every_data_is_a_set_of_its_name_at_every_length(command, place, tmp_pat
     assert [run.domains_[name].lengths for name in run.sets_] == [(8, 16), (8, 16, 34)]
 
 
-def test_labels_are_not_learned_and_that_is_said(command, adapt, tmp_path, file):
+def test_labels_are_not_learned_and_that_is_said(command, adapt, tmp_path):
+    file = tmp_path / "labelled.csv"
+    engines(seed=7).to_csv(file, index=False)
     how = ["-o", tmp_path / "fit", "--window", 8, "--steps", 1, *TINY]
-    outcomes = [command("fit", "imagenfew", file, *how), adapt("--name", "own", data=file)[0]]
+    outcomes = [command("fit", "imagenfew", file, *how), adapt(data=file)[0]]
     for outcome in outcomes:
         assert outcome.status == 0 and "label 'rul' is not learned" in outcome.err
 
@@ -133,7 +135,7 @@ def test_adapting_adds_a_set_named_after_the_data_and_leaves_the_run_as_it_was(p
     assert timeloom.load(run).sets_ == ("engines", "waves", "pumps")
     assert weights.read_bytes() == before
     assert "138 windows of 8 time points x 3 channels" in outcome.err
-    assert "trained 3 steps in 0:0" in outcome.out and f"the run is in {run}" in outcome.out
+    assert "trained 3 steps in " in outcome.out and f"the run is in {run}" in outcome.out
 
 
 def test_windows_taken_at_random_are_decided_by_the_seed(adapt):

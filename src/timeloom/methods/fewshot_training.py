@@ -21,7 +21,7 @@ __all__ = ["ADAPT", "PAPER", "adaptable", "changed", "learn"]
 
 VALIDATED = 512  # noisy copies of held-out windows; a few windows once would choose by chance
 # Of adapting, where nothing else is asked for.
-ADAPT: dict[str, Any] = dict(train_steps=400, batch=32, lr=1e-3, validations=10)
+ADAPT: dict[str, Any] = dict(train_steps=300, batch=32, lr=2e-3, validations=10)
 ADAPT |= dict(minutes=None, windows_seen=None, held_out=0.0)
 PAPER: dict[str, Any] = dict(
     network="image", channel_map="dynamic", multipliers="1,2,2,4", width=32
