@@ -217,7 +217,7 @@ def _scratch(cell: Cell, place: Place) -> Made:
     noise = np.random.default_rng([cell.seed, 20457]).standard_normal((16, *cell.few.shape))
     settings = {**shipped.settings, "train_steps": 1, "seed": cell.seed, "device": "cpu"}
     blank = type(shipped)(**settings).fit({"noise": noise.astype(np.float32)})
-    return _adapted(cell, place, blank)
+    return _adapted(cell, place, blank, how="full")
 
 
 def _paper(cell: Cell, place: Place) -> Made:
@@ -228,17 +228,21 @@ def _paper(cell: Cell, place: Place) -> Made:
     return _drawn(cell, place, lambda: model.fit({cell.name: cell.few}))
 
 
-def _variant(name: str, how: str = "full") -> Arm:
-    """An arm that adapts the run folder ``name``; low rank and token alone adapt ``default``."""
-    folder = name if how == "full" else "default"
+def _variant(name: str) -> Arm:
+    """An arm that adapts the run folder ``name`` instead of the shipped weights."""
 
     def make(cell: Cell, place: Place) -> Made:
-        home = None if place.runs is None else place.runs / folder
-        if home is None or not (home / "settings.json").exists():
-            raise NotHere(f"there is no run folder {folder!r} in --runs ({place.runs})")
-        return _adapted(cell, place, _loaded(home), how=how)
+        home = None if place.runs is None else place.runs / name
+        if home is None or not (home / "weights.safetensors").exists():
+            raise NotHere(f"there is no finished run {name!r} in --runs ({place.runs})")
+        return _adapted(cell, place, _loaded(home))
 
     return Arm(name, make)
+
+
+def _other_way(how: str) -> Arm:
+    """An arm that adapts the shipped weights in another way than by low rank."""
+    return Arm(how, lambda cell, place: _adapted(cell, place, _shipped(), how=how))
 
 
 def _public(name: str) -> Arm:
@@ -266,14 +270,14 @@ def _public(name: str) -> Arm:
 MAIN = (
     Arm(FLOOR, _floor),
     Arm(COPY, _copy),
-    Arm(MIXUP, _mixup),
     Arm(SCRATCH, _scratch),
     Arm(ADAPTED, lambda cell, place: _adapted(cell, place, _shipped())),
 )
 VARIANTS = (
+    Arm(MIXUP, _mixup),
     *(_variant(name) for name in ("default", "no_token", "dynamic", "padded", "narrow", "wide")),
-    _variant("low_rank", "low_rank"),
-    _variant("token", "token"),
+    _other_way("full"),
+    _other_way("token"),
     Arm("paper", _paper),
     *(_public(name) for name in ("diffusion-ts", "imagentime")),
 )

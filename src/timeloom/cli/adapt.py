@@ -33,7 +33,7 @@ def adapt(
     ] = None,
     how: Annotated[
         str, typer.Option("--how", help="What is trained: full, token or low_rank.")
-    ] = "full",
+    ] = "low_rank",
     window: options.Window = None,
     stride: options.WindowStride = None,
     count: Annotated[

@@ -28,8 +28,8 @@ def bench(
         str,
         typer.Argument(
             metavar="NAME",
-            help="alarms, augment, cmapss, fewshot, fulldata, metrics, nasdaq, push, sampling or "
-            "wafer.",
+            help="alarms, augment, cmapss, fewshot, fulldata, metrics, nasdaq, push, sampling, "
+            "tokens or wafer.",
         ),
     ],
     quick: Annotated[

@@ -180,7 +180,7 @@ class ImagenFew(Estimator):
         few: Windows | ArrayLike,
         *,
         name: str = "new",
-        how: str = "full",
+        how: str = "low_rank",
         steps: int | None = None,
         folder: str | Path | None = None,
         resume: bool = False,
