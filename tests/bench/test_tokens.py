@@ -235,7 +235,9 @@ def test_the_page_says_what_the_records_say(tmp_path):
         for name in ("asd-a", "asd-b", "smd-c")
     ]
     write_records(tmp_path / "tokens.jsonl", records)
-    page = write_token_page(tmp_path / "tokens.jsonl").read_text()
+    planned = [("swap: asd-a", "own", 0), ("swap: asd-a", "own", 3), ("wide: 8", "floor", 0)]
+    page = write_token_page(tmp_path / "tokens.jsonl", planned).read_text()
+    assert "| swap | 2 | 1 |" in page and "| wide | 1 | 0 |" in page
     said = next(line for line in page.splitlines() if line.startswith("Denoising loss"))
     assert "against sibling helps" in said and "against none harms" in said
     (row,) = [line for line in page.splitlines() if line.startswith("| all | unrelated")]

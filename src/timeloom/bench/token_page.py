@@ -41,11 +41,12 @@ ARMS = (FLOOR, GAUSSIAN, ADAPTED, PERMUTED, "dynamic", "padded")
 Values = dict[str, dict[int, float]]  # data -> seed -> value
 
 
-def write_token_page(path: Path) -> Path:
+def write_token_page(path: Path, planned: Sequence[tuple[str, str, int]] = ()) -> Path:
     """Writes the page and, where tokens were mapped, the picture beside the records.
 
     Args:
         path: The records; the page ends in ``.md``, the picture in ``.svg``.
+        planned: (data, method, seed) of every cell, to stand beside what was run.
 
     Returns:
         Where the page is.
@@ -59,6 +60,7 @@ def write_token_page(path: Path) -> Path:
     ]
     for section in (_map, _swaps, _paths, _wide):
         lines += section(records)
+    lines += _progress(records, planned)
     if _of(records, f"map: {KINDS[0]}", "plane"):
         picture = path.with_suffix(".svg")
         with atomic(picture) as there:
@@ -70,6 +72,20 @@ def write_token_page(path: Path) -> Path:
     with atomic(page) as there:
         there.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return page
+
+
+def _progress(records: Sequence[Record], planned: Sequence[tuple[str, str, int]]) -> Iterator[str]:
+    there = {(one.data, one.method, *one.seeds) for one in records}
+    kinds = list(dict.fromkeys(data.partition(":")[0] for data, *_ in planned))
+    cells = {kind: [one for one in planned if one[0].startswith(f"{kind}:")] for kind in kinds}
+    if kinds:
+        yield "## The plan beside what was run\n"
+        yield markdown(
+            [
+                {"part": kind, "cells": len(own), "measured": sum(one in there for one in own)}
+                for kind, own in cells.items()
+            ]
+        )
 
 
 def _of(records: Sequence[Record], data: str, metric: str) -> list[Record]:
@@ -120,13 +136,16 @@ def _map(records: Sequence[Record]) -> Iterator[str]:
 
 def _told(above: Sequence[str]) -> str:
     if "learned part" in above:
-        return "Yes, and the learned part knows more of a source than how many channels it has."
+        return (
+            "Yes, also for what is learned per set, and beyond one channel or several; finer "
+            "differences of their numbers of channels, which go with the source, may have a part."
+        )
     if above:
         return (
-            f"Beyond the number of channels this holds for {' and '.join(above)} alone: what is "
+            f"Beyond one channel or several this holds for {' and '.join(above)} alone: what is "
             "learned per set is the memory of this set."
         )
-    return "No: beyond the number of channels nothing can be told from chance."
+    return "No: beyond one channel or several nothing can be told from chance."
 
 
 def _chance(one: Record) -> str:
@@ -156,7 +175,8 @@ def _swaps(records: Sequence[Record]) -> Iterator[str]:
         "(another one in every seed), or the description without the learned part; the same noise "
         "for all. Geometric means over sets: where test values leave the range of training a loss "
         "is a hundred times that of other sets, and alone would decide the plain mean difference, "
-        "which stands last. The own token, over all sets, by the interval over other sets: "
+        "which stands last and was looked at first. The own token, over all sets, by the interval "
+        "over other sets: "
         f"{'; '.join(words)}.\n"
     )
     yield markdown(levels)
@@ -233,18 +253,17 @@ def _paths(records: Sequence[Record]) -> Iterator[str]:
 
 def _settled(records: Sequence[Record], rows: Sequence[Mapping[str, Any]]) -> str:
     """Where the new tokens ended, in words made from the table."""
-    columns = ("moved", "nearest before", "nearest after")
-    moved, before, after = (float(np.mean([np.mean(row[c]) for row in rows])) for c in columns)
+    columns = ("moved", "tokens of known sets moved", "nearest before", "nearest after")
+    moved, drift, before, after = (
+        float(np.mean([np.mean(row[c]) for row in rows])) for c in columns
+    )
     told = (
-        f"On average the new token moves {moved:.2f}; the nearest known one is {before:.2f} away "
-        f"before and {after:.2f} after."
+        f"On average the new token moves {moved:.2f}, known ones {drift:.2f}"
+        + (": it goes no further than all tokens do" if moved <= 1.25 * drift else "")
+        + f". The nearest known one is {before:.2f} away before and {after:.2f} after"
     )
     near = _of(records, f"map: {KINDS[0]}", "neighbour")
-    if not near:
-        return told
-    usual = near[0].value or 0.0
-    word = "settles among known sets" if after <= 1.5 * usual else "settles beside none of them"
-    return f"{told} A known token has its nearest at {usual:.2f}: the new one {word}."
+    return told + (f"; a known token has its nearest at {near[0].value:.2f}." if near else ".")
 
 
 def _wide(records: Sequence[Record]) -> Iterator[str]:
@@ -254,12 +273,13 @@ def _wide(records: Sequence[Record]) -> Iterator[str]:
     yield "## Many channels\n"
     yield (
         "The test parts of the SMD machines side by side, the first so many channels that move; 36 "
-        "is the most that any set of the corpus has. 50 windows, 100 steps, 200 windows made and "
-        "as many held out, from other blocks of time; incidents are in on all sides. Floor: other "
-        "real windows of the blocks of the few. Gaussian: the law of the same coordinates without "
-        "a network, which is also what the shipped weights leave the components from the 33rd on "
-        "to. Permuted: adapted with the channels in a random order. Padded: components beyond its "
-        "32 raise no error; the network puts out 0 for them and they come out with wrong spreads. "
+        "is the most that any set of the corpus has. 50 windows, 100 steps at low rank, 200 "
+        "windows made and as many held out, from other blocks of time; incidents are in on all "
+        "sides. Floor: other real windows of the blocks of the few. Gaussian: the law of "
+        "the same coordinates without a network, also what these weights leave the components "
+        "from the 33rd on to. Permuted: adapted with the channels in a random order. Padded, by "
+        "its code: components beyond its 32 raise no error; the network puts out 0 for them and "
+        "their spreads must be wrong. "
         f"{_wide_told(records, names)}\n"
     )
     for metric, title in FIGURES.items():

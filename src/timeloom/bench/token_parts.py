@@ -23,6 +23,7 @@ __all__ = [
     "PERMUTED",
     "SHUFFLES",
     "SWAPS",
+    "WIDE_HOW",
     "Wide",
     "nearest_share",
     "parts_of",
@@ -42,6 +43,7 @@ KINDS = ("token", "learned part", "description part")
 SWAPS = ("own", "sibling", "unrelated", "none")
 FLOOR, GAUSSIAN, ADAPTED, PERMUTED = "floor", "gaussian", "adapted", "permuted"
 SHUFFLES = 2_000
+WIDE_HOW = "low_rank"  # how a generator is adapted to a wide set
 JUDGED = 200  # windows of a wide set on either side of its judge
 FEWEST = 10  # windows that a loss is worth measuring on
 
@@ -86,7 +88,7 @@ def nearest_share(
     nearest = apart.argmin(axis=1)
 
     def share(own: Array) -> float:
-        kinds, which, counts = np.unique(own, return_inverse=True, return_counts=True)
+        _, which, counts = np.unique(own, return_inverse=True, return_counts=True)
         several = counts[which] > 1
         return float((own == own[nearest])[several].mean())
 
@@ -261,7 +263,7 @@ def wide_arm(real: Wide, arm: str, model: ImagenFew | None, seed: int, steps: in
     if arm == PERMUTED:
         order = np.random.default_rng([seed, 20464]).permutation(channels)
     turned = Windows(few.x[:, :, order])
-    new = model.adapt(turned, name="wide", seed=seed, steps=steps)
+    new = model.adapt(turned, name="wide", how=WIDE_HOW, seed=seed, steps=steps)
     return np.asarray(new.sample(count, seed=seed).x)[:, :, np.argsort(order)]
 
 

@@ -26,6 +26,7 @@ from timeloom.bench.token_parts import (
     PERMUTED,
     SHUFFLES,
     SWAPS,
+    WIDE_HOW,
     nearest_share,
     parts_of,
     path_of,
@@ -113,7 +114,8 @@ def run(
     """
     path = folder / ("tokens-quick.jsonl" if quick else "tokens.jsonl")
     first, every = share_of(part)
-    for cell in cells_of(QUICK if quick else FULL, runs)[first - 1 :: every]:
+    cells = cells_of(QUICK if quick else FULL, runs)
+    for cell in cells[first - 1 :: every]:
         if only in cell.data and not _known(path, cell):
             yield _noted(path, cell)
     if not path.exists():
@@ -121,7 +123,7 @@ def run(
             f"no cell was measured, so there is no page; expected cells that hold {only!r}. Leave "
             "--only out, or give the folder of sets as TIMELOOM_DATA."
         )
-    yield f"page: {write_token_page(path)}"
+    yield f"page: {write_token_page(path, [cell[:3] for cell in cells])}"
 
 
 def _noted(path: Path, cell: Cell) -> str:
@@ -243,7 +245,7 @@ def _swapped(name: str, seed: int, most: int) -> list[Record]:
 def _path(name: str, seed: int, steps: int) -> list[Record]:
     model = _shipped()
     windows = few(load(name).train, 25, seed)
-    found = path_of(model, windows, name=name, seed=seed, steps=steps)
+    found = path_of(model, windows, name=name, how="full", seed=seed, steps=steps)
     centre, axes, _ = plane(parts_of(model)[KINDS[0]])
     about: dict[str, Any] = {key: found[key] for key in ("before", "after")}
     about |= {"steps": steps, "places": np.round((found["ends"] - centre) @ axes.T, 4).tolist()}
@@ -276,7 +278,7 @@ def _wide(count: int, arm: str, plan: Plan, runs: Path | None, seed: int) -> lis
             arm,
             seed,
             sizes=sizes,
-            settings={"channels": count, "steps": plan.wide_steps, "source": WIDE},
+            settings={"channels": count, "steps": plan.wide_steps, "source": WIDE, "how": WIDE_HOW},
         )
         for metric, value in figures.items()
     ]

@@ -1,6 +1,7 @@
 """What is known of one data set before a network sees it: its scale, its coordinates, its rules."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -129,7 +130,7 @@ class Domain:
             z = torch.where(mask, values, z)
         return turn.forward(z) - moment.x_hat
 
-    @property
+    @cached_property
     def _linear(self) -> Projection | None:
         """The rules for scaled windows; none where scaling is no straight line."""
         if self.projection is None or self.scaler.kind == "quantile":
