@@ -323,7 +323,7 @@ REFUSED = {
     "adapt teaches a generator of many sets a new one, which imagenfew is; {plain} is a run of "
     "diffmts": ["adapt", "{plain}", "{pumps}", "-o", "{new}", "--window", 8],
     "the run folder {new} does not exist": ["adapt", "{new}", "{pumps}", "-o", "{new}"],
-    "--how must be one of full, token, low_rank; got 'half'": [*ADAPT, "--how", "half"],
+    "--how must be one of auto, full, low_rank, token; got 'half'": [*ADAPT, "--how", "half"],
     "adapting needs at least 4 windows, better 10; got 3": [*ADAPT, "--windows", 3],
     "--windows must be at most the 138 windows that {pumps} gives; got 139": (
         [*ADAPT, "--windows", 139]

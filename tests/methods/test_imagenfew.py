@@ -296,7 +296,7 @@ def test_without_tokens_there_are_none():
     model = ImagenFew(**QUICK | dict(tokens=False)).fit({"a": walks(), "b": walks(seed=1)})
     assert {name: token.shape for name, token in model.tokens_.items()} == dict(a=(0,), b=(0,))
     assert model.adapt(walks(6, seed=2), steps=1).sample(1).shape == (12, 2)
-    with pytest.raises(ValueError, match="how must be one of full, low_rank; got 'token'"):
+    with pytest.raises(ValueError, match="how must be one of auto, full, low_rank; got 'token'"):
         model.adapt(walks(6, seed=2), how="token")
 
 

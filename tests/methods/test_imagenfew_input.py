@@ -90,7 +90,9 @@ def test_what_would_change_the_network_is_refused(fitted):
     for setting in (dict(width=16), dict(whitening=1.0), dict(tokens=False)):
         with pytest.raises(ValueError, match=f"got {next(iter(setting))}, which belongs to"):
             fitted.adapt(walks(6, seed=9), **setting)
-    with pytest.raises(ValueError, match="how must be one of full, token, low_rank; got 'bias'"):
+    with pytest.raises(
+        ValueError, match="how must be one of auto, full, low_rank, token; got 'bias'"
+    ):
         fitted.adapt(walks(6, seed=9), how="bias")
     with pytest.raises(ValueError, match="rank must be at least 0"):
         fitted.adapt(walks(6, seed=9), how="low_rank", rank=-1)

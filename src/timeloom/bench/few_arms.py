@@ -241,7 +241,7 @@ def _variant(name: str) -> Arm:
 
 
 def _other_way(how: str) -> Arm:
-    """An arm that adapts the shipped weights in another way than by low rank."""
+    """An arm that adapts the shipped weights in one way whatever the number of windows."""
     return Arm(how, lambda cell, place: _adapted(cell, place, _shipped(), how=how))
 
 
@@ -276,8 +276,7 @@ MAIN = (
 VARIANTS = (
     Arm(MIXUP, _mixup),
     *(_variant(name) for name in ("default", "no_token", "dynamic", "padded", "narrow", "wide")),
-    _other_way("full"),
-    _other_way("token"),
+    *(_other_way(how) for how in ("full", "low_rank", "token")),
     Arm("paper", _paper),
     *(_public(name) for name in ("diffusion-ts", "imagentime")),
 )

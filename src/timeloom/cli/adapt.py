@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["adapt"]
 
-HOW = ("full", "token", "low_rank")
+HOW = ("auto", "full", "low_rank", "token")
 
 
 def adapt(
@@ -32,8 +32,12 @@ def adapt(
         str | None, typer.Option("--name", help="Name of the new set. Default: that of DATA.")
     ] = None,
     how: Annotated[
-        str, typer.Option("--how", help="What is trained: full, token or low_rank.")
-    ] = "low_rank",
+        str,
+        typer.Option(
+            "--how",
+            help="What is trained: full, low_rank, token, or auto: by the number of windows.",
+        ),
+    ] = "auto",
     window: options.Window = None,
     stride: options.WindowStride = None,
     count: Annotated[

@@ -17,12 +17,16 @@ from timeloom.train.loop import Progress, Trainable, train
 from timeloom.train.recipe import Recipe
 from timeloom.train.source import Batch, Mixture
 
-__all__ = ["ADAPT", "PAPER", "adaptable", "changed", "learn"]
+__all__ = ["ADAPT", "BY_HEART", "PAPER", "WAYS", "adaptable", "changed", "learn"]
 
 VALIDATED = 512  # noisy copies of held-out windows; a few windows once would choose by chance
 # Of adapting, where nothing else is asked for.
 ADAPT: dict[str, Any] = dict(train_steps=300, batch=32, lr=2e-3, validations=10)
 ADAPT |= dict(minutes=None, windows_seen=None, held_out=0.0)
+WAYS = ("auto", "full", "low_rank", "token")  # of adapting
+# Below so many windows all weights together learn them by heart: chosen on four sets that no bench
+# holds (docs/journal.md).
+BY_HEART = 20
 PAPER: dict[str, Any] = dict(
     network="image", channel_map="dynamic", multipliers="1,2,2,4", width=32
 )

@@ -22,7 +22,15 @@ from timeloom.methods.domains import Domains
 from timeloom.methods.estimator import Estimator, as_windows, fingerprint, part_of
 from timeloom.methods.fewshot import TokenDenoiser, as_sets, describe, masked_loss, tokened
 from timeloom.methods.fewshot_drawer import Drawer
-from timeloom.methods.fewshot_training import ADAPT, PAPER, adaptable, changed, learn
+from timeloom.methods.fewshot_training import (
+    ADAPT,
+    BY_HEART,
+    PAPER,
+    WAYS,
+    adaptable,
+    changed,
+    learn,
+)
 from timeloom.methods.prepare import check_fit, check_ranges, hold_out, one_of
 from timeloom.train.loop import Progress
 
@@ -180,7 +188,7 @@ class ImagenFew(Estimator):
         few: Windows | ArrayLike,
         *,
         name: str = "new",
-        how: str = "low_rank",
+        how: str = "auto",
         steps: int | None = None,
         folder: str | Path | None = None,
         resume: bool = False,
@@ -192,7 +200,8 @@ class ImagenFew(Estimator):
             few: At least 4 windows of any length and channels; ten or more are better.
             name: What the new set is called.
             how: What is trained: ``"full"``, all weights; ``"token"``, the new token alone;
-                ``"low_rank"``, a change of rank ``rank`` of every matrix, biases and the token.
+                ``"low_rank"``, a change of rank ``rank`` of every matrix, biases and the token;
+                ``"auto"`` is low rank below 20 windows, which all weights would learn by heart.
             steps: Budget in optimiser steps.
             folder: Where the new run is kept; a killed run can go on from there.
             resume: Go on with the run in ``folder``.
@@ -205,7 +214,9 @@ class ImagenFew(Estimator):
         """
         self._need_fit()
         few = as_windows(few)
-        one_of("how", how, ("full", "token", "low_rank") if self.tokens else ("full", "low_rank"))
+        one_of("how", how, WAYS if self.tokens else WAYS[:-1])
+        if how == "auto":
+            how = "low_rank" if len(few) < BY_HEART else "full"
         self.domains_.check_new(name, few)
         check_fit(few, keep_constant=True)
         new = self._copy(settings | ({} if steps is None else {"train_steps": steps}))
