@@ -13,11 +13,12 @@ from timeloom.data.windows import Windows
 from timeloom.methods.domains import Domains
 from timeloom.methods.fewshot import TokenDenoiser
 from timeloom.methods.low_rank import freeze_but, low_rank, merge
+from timeloom.methods.prepare import one_of
 from timeloom.train.loop import Progress, Trainable, train
 from timeloom.train.recipe import Recipe
 from timeloom.train.source import Batch, Mixture
 
-__all__ = ["ADAPT", "BY_HEART", "PAPER", "WAYS", "adaptable", "changed", "learn"]
+__all__ = ["ADAPT", "PAPER", "adaptable", "changed", "learn", "way_of"]
 
 VALIDATED = 512  # noisy copies of held-out windows; a few windows once would choose by chance
 # Of adapting, where nothing else is asked for.
@@ -46,6 +47,18 @@ class Learner(Trainable, Protocol):
     def settings(self) -> dict[str, Any]:
         """By name."""
         ...
+
+
+def way_of(how: str, count: int, tokens: bool) -> str:
+    """What adapting to so many windows trains: "full", "low_rank" or "token".
+
+    Raises:
+        ValueError: If there is no such way.
+    """
+    one_of("how", how, WAYS if tokens else WAYS[:-1])
+    if how != "auto":
+        return how
+    return "low_rank" if count < BY_HEART else "full"
 
 
 def adaptable(settings: dict[str, Any]) -> dict[str, Any]:

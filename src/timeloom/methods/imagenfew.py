@@ -22,16 +22,8 @@ from timeloom.methods.domains import Domains
 from timeloom.methods.estimator import Estimator, as_windows, fingerprint, part_of
 from timeloom.methods.fewshot import TokenDenoiser, as_sets, describe, masked_loss, tokened
 from timeloom.methods.fewshot_drawer import Drawer
-from timeloom.methods.fewshot_training import (
-    ADAPT,
-    BY_HEART,
-    PAPER,
-    WAYS,
-    adaptable,
-    changed,
-    learn,
-)
-from timeloom.methods.prepare import check_fit, check_ranges, hold_out, one_of
+from timeloom.methods.fewshot_training import ADAPT, PAPER, adaptable, changed, learn, way_of
+from timeloom.methods.prepare import check_fit, check_ranges, hold_out
 from timeloom.train.loop import Progress
 
 __all__ = ["ImagenFew"]
@@ -214,9 +206,7 @@ class ImagenFew(Estimator):
         """
         self._need_fit()
         few = as_windows(few)
-        one_of("how", how, WAYS if self.tokens else WAYS[:-1])
-        if how == "auto":
-            how = "low_rank" if len(few) < BY_HEART else "full"
+        how = way_of(how, len(few), self.tokens)
         self.domains_.check_new(name, few)
         check_fit(few, keep_constant=True)
         new = self._copy(settings | ({} if steps is None else {"train_steps": steps}))
