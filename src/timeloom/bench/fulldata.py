@@ -280,8 +280,7 @@ def without_rules(model: ImagenFew) -> ImagenFew:
     plain = copy.copy(model)
     plain.domains_ = model.domains_.copy()
     for name, domain in plain.domains_.items():
-        own = plain.domains_[name] = copy.copy(domain)
-        own.projection = None
+        plain.domains_[name] = domain.without_rules()
     return plain
 
 

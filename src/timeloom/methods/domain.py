@@ -1,5 +1,6 @@
 """What is known of one data set before a network sees it: its scale, its coordinates, its rules."""
 
+import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -129,6 +130,13 @@ class Domain:
             values, mask = known
             z = torch.where(mask, values, z)
         return turn.forward(z) - moment.x_hat
+
+    def without_rules(self) -> "Domain":
+        """The same but for the rules, which are neither kept nor looked for."""
+        new = copy.copy(self)
+        new.__dict__.pop("_linear", None)
+        new.rules, new.projection = False, None
+        return new
 
     @cached_property
     def _linear(self) -> Projection | None:

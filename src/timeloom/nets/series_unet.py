@@ -164,6 +164,9 @@ class SeriesUNet(nn.Module):
         attention: Whether the coarsest level holds self-attention over time.
         token: Numbers of a data set's token; 0 for none.
         doors: ``"sliced"``, ``"padded"`` or ``"dynamic"``: how components become features.
+
+    Raises:
+        ValueError: If ``width`` is no multiple of 8, or ``kernel`` is even.
     """
 
     def __init__(
