@@ -97,6 +97,11 @@ class Frame:
             power[self.white_from :] = 1
         return power
 
+    def covariance(self) -> Array:
+        """(component, time, time) of each component under the Gaussian law that the map implies."""
+        cosines = _cosines(self.gain_.shape[1])
+        return np.einsum("fs,kf,ft->kst", cosines, np.square(self.gain_), cosines)
+
     def state(self) -> dict[str, Array]:
         """What was learned, as arrays by name."""
         state = {"mix_": self.mix_, "gain_": self.gain_}

@@ -79,6 +79,7 @@ class Domain:
         self.channels: tuple[str, ...] = ()
         self.projection: Projection | None = None
         self._maps: dict[int, Map] = {}
+        self._laws: dict[tuple[int, bytes], Tensor] = {}
 
     def learn(self, parts: list[Windows]) -> Self:
         """Learns from windows of one or several lengths, all with the same channels."""
@@ -128,8 +129,27 @@ class Domain:
             z = self._linear(z, axis=1)
         if known is not None:
             values, mask = known
+            if (mask == mask[:1, :1]).all():
+                z = z + self._follow(turn, values - z, length, mask[0, 0])
             z = torch.where(mask, values, z)
         return turn.forward(z) - moment.x_hat
+
+    def _follow(self, turn: Map, missed: Tensor, length: int, known: Tensor) -> Tensor:
+        """How all points move when known ones do, by the Gaussian law of the set's components.
+
+        Without it the rest of a window would not follow, and a seam would show (Matheron's rule).
+        """
+        place = (length, known.cpu().numpy().tobytes())
+        if place not in self._laws:
+            law = torch.from_numpy(self.frames[length].covariance())
+            at = known.cpu()
+            own = law[:, at][:, :, at]
+            calm = 1e-4 * own.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]
+            own = own + calm * torch.eye(own.shape[1], dtype=own.dtype)
+            self._laws[place] = torch.linalg.solve(own, law[:, at]).to(torch.float32)
+        mix = turn.mix.to(missed)
+        of = torch.einsum("ck,nct->nkt", mix, missed[..., known])
+        return torch.einsum("kts,ck,nkt->ncs", self._laws[place].to(missed), mix, of)
 
     def without_rules(self) -> "Domain":
         """The same but for the rules, which are neither kept nor looked for."""
