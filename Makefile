@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 .PHONY: demo test slow lint clean
 
 demo: .venv/ready
-	OMP_NUM_THREADS= $(BIN)/timeloom demo
+	env -u OMP_NUM_THREADS $(BIN)/timeloom demo
 
 test: .venv/ready
 	$(BIN)/python -m pytest -n 2

@@ -2,21 +2,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from tests.nets.weights import normal
 from timeloom.nets.delay_image import DelayImage
 from timeloom.nets.dynamic_conv import DynamicConv1d, DynamicConv2d
 
 CHANNELS = [1, 7, 55, 128, 200]
 
 
-def normal(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-@pytest.fixture(autouse=True)
-def fixed_weights():
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
+pytestmark = pytest.mark.usefixtures("fixed_weights")
 
 
 def filled(conv):

@@ -7,6 +7,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.diffusion.exact import gaussian
+from tests.nets.weights import awake, normal
 from timeloom.diffusion.denoise import Denoiser
 from timeloom.diffusion.draws import StepDraws
 from timeloom.diffusion.noise import KarrasSchedule
@@ -16,23 +17,7 @@ from timeloom.nets.image_unet import ImageUNet, ResidualBlock, SelfAttention
 PAPER = KarrasSchedule(low=0.002, high=80.0, rho=7.0, mean=-1.2, spread=1.2)
 
 
-def normal(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-@pytest.fixture(autouse=True)
-def fixed_weights():
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
-
-
-def awake(net):
-    """The network with small random numbers where it starts at 0."""
-    for i, parameter in enumerate(net.parameters()):
-        if (parameter == 0).all():
-            parameter.data = 0.05 * normal(*parameter.shape, seed=i)
-    return net.eval()
+pytestmark = pytest.mark.usefixtures("fixed_weights")
 
 
 def small(length=24, **settings):

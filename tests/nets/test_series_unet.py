@@ -3,28 +3,13 @@ import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from tests.nets.weights import awake, normal
 from timeloom.nets.series_unet import ResidualBlock, SeriesUNet, SlicedConv, TimeAttention, Told
 
 KINDS = ["sliced", "padded", "dynamic"]
 
 
-def normal(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-@pytest.fixture(autouse=True)
-def fixed_weights():
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
-
-
-def awake(net):
-    """The network with small random numbers where it starts at 0."""
-    for i, parameter in enumerate(net.parameters()):
-        if (parameter == 0).all():
-            parameter.data = 0.05 * normal(*parameter.shape, seed=i)
-    return net.eval()
+pytestmark = pytest.mark.usefixtures("fixed_weights")
 
 
 def small(**settings):
@@ -118,7 +103,7 @@ def test_what_comes_in_has_the_same_spread_however_many_components_there_are(doo
             net = SeriesUNet(width=48, most=55, doors=doors)
             x, same = normal(20, channels, 24, seed=seed), normal(20, channels, 24, seed=seed + 50)
             with torch.no_grad():
-                found.append(net.doors.enter((x, None, same, None))[..., 1:-1].std())
+                found.append(net.doors.enter(x, None, same, None)[..., 1:-1].std())
         spreads[channels] = torch.stack(found).mean()
     for spread in spreads.values():
         assert abs(spread / spreads[55] - 1) < 0.15

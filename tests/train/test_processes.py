@@ -10,13 +10,23 @@ import pytest
 
 from tests.methods.toy import waves
 from timeloom.data.files import write
+from timeloom.data.windows import Windows
+
+METHODS = {
+    "diffmts": ["--label", "load", "--set", "mmd=adaptive"],
+    "imagenfew": ["--set", "token_drop=0.5", "--set", "held_out=0.2"],
+    "imagenfew, no known points": ["--set", "known=0", "--set", "held_out=0.2"],
+}
 
 
-def fit(folder, table, *launcher):
+def fit(folder, table, method, *launcher):
+    tables = [str(table)]
+    if method != "diffmts":  # sets of different shapes
+        tables.append(str(table.with_name("one.parquet")))
     command = [
-        *launcher, "fit", "diffmts", str(table), "-o", str(folder), "--window", "16",
-        "--label", "load", "--set", "width=8", "--set", "batch=32", "--set", "mmd=adaptive",
-        "--steps", "12", "--device", "cpu",
+        *launcher, "fit", method.partition(",")[0], *tables, "-o", str(folder), "--window", "16",
+        *METHODS[method], "--set", "width=8", "--set", "batch=32", "--steps", "12",
+        "--device", "cpu",
     ]  # fmt: skip
     env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=300)
@@ -25,12 +35,16 @@ def fit(folder, table, *launcher):
     return [json.loads(line) for line in lines]
 
 
-def test_two_processes_reach_the_loss_curve_of_one(tmp_path):
+@pytest.mark.parametrize("method", METHODS)
+def test_two_processes_reach_the_loss_curve_of_one(method, tmp_path):
     table = tmp_path / "waves.parquet"
     write(table, waves())
-    one = fit(tmp_path / "one", table, sys.executable, "-m", "timeloom.cli")
+    whole = waves(seed=3)
+    write(tmp_path / "one.parquet", Windows(whole.x[:, :, :1], channels=("low",)))
+    one = fit(tmp_path / "one", table, method, sys.executable, "-m", "timeloom.cli")
     two = fit(
-        tmp_path / "two", table, sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu",
+        tmp_path / "two", table, method,
+        sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu",
         "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no",
         "--dynamo_backend", "no", "--main_process_port", "0", "-m", "timeloom.cli",
     )  # fmt: skip

@@ -223,7 +223,7 @@ def rewrite(x: Any, pattern: str, *_: str, **sizes: int) -> Any:
         "f -> b f d": lambda: x[None, :, None].expand(sizes["b"], -1, sizes["d"]),
     }
     if pattern not in known:
-        raise NotImplementedError(f"{pattern!r} needs einops: pip install einops")
+        raise ImportError(f"{pattern!r} needs einops: pip install einops")
     return known[pattern]()
 
 

@@ -41,6 +41,15 @@ class Map:
     plain: bool
     shift: Tensor | None = None
 
+    @classmethod
+    def of(cls, frame: Frame) -> Self:
+        """The map of a frame that has learned."""
+        there, back = (torch.from_numpy(f.astype(np.float32)) for f in frame.filters())
+        plain = frame.kind == "plain" and frame.whitening == 0
+        mix = torch.from_numpy(frame.mix_.astype(np.float32))
+        shift = torch.from_numpy(frame.shift_.astype(np.float32)) if any(frame.shift_) else None
+        return cls(mix, there, back, plain, shift)
+
     def forward(self, z: Tensor) -> Tensor:
         """(window, channel, time), scaled, to (window, component, time)."""
         if self.plain:
@@ -94,6 +103,11 @@ class Domain:
         return self
 
     @property
+    def longest(self) -> Frame:
+        """The frame of the longest windows."""
+        return self.frames[max(self.frames)]
+
+    @property
     def lengths(self) -> tuple[int, ...]:
         """The lengths that were learned from, in time points."""
         return tuple(sorted(self.frames))
@@ -101,12 +115,7 @@ class Domain:
     def map(self, length: int) -> Map:
         """The map for windows of a length that was learned from."""
         if length not in self._maps:
-            frame = self.frames[length]
-            there, back = (torch.from_numpy(f.astype(np.float32)) for f in frame.filters())
-            plain = frame.kind == "plain" and frame.whitening == 0
-            mix = torch.from_numpy(frame.mix_.astype(np.float32))
-            shift = torch.from_numpy(frame.shift_.astype(np.float32)) if any(frame.shift_) else None
-            self._maps[length] = Map(mix, there, back, plain, shift)
+            self._maps[length] = Map.of(self.frames[length])
         return self._maps[length]
 
     def tensors(self, x: Array) -> tuple[Tensor, Tensor]:

@@ -42,10 +42,7 @@ class Domains(dict[str, Domain]):
 
     def copy(self) -> Self:
         """The same domains in a dictionary of their own."""
-        new = type(self)(self.settings)
-        new.update(self)
-        new.marks = dict(self.marks)
-        return new
+        return self.keep(list(self))
 
     @property
     def lengths(self) -> list[int]:

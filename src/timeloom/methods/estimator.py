@@ -4,7 +4,7 @@ import hashlib
 import inspect
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,7 +22,7 @@ from timeloom.train.checkpoint import forget
 from timeloom.train.loop import Progress
 from timeloom.train.ranks import is_main_process
 
-__all__ = ["OWN", "Estimator", "as_windows", "fingerprint", "part_of"]
+__all__ = ["OWN", "Estimator", "as_windows", "fingerprint", "mixed", "part_of"]
 
 SETTINGS, WEIGHTS = "settings.json", "weights.safetensors"
 OWN = "given in Python: "  # a setting that JSON cannot hold
@@ -217,6 +217,11 @@ def fingerprint(windows: Windows) -> str:
     if windows.y is not None:
         digest.update(np.asarray(windows.y).astype(str).tobytes())
     return digest.hexdigest()[:16]
+
+
+def mixed(words: Iterable[str]) -> str:
+    """Sixteen hexadecimal digits that change whenever one of the words, or their order, does."""
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
 
 
 def _plain(value: Any) -> bool:

@@ -9,19 +9,22 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from timeloom.data.frame import Frame
 from timeloom.data.windows import Windows
 from timeloom.diffusion.denoise import Denoiser
 from timeloom.diffusion.draws import Draws
 from timeloom.diffusion.noise import KarrasSchedule
-from timeloom.methods.domain import Domain, Map
+from timeloom.methods.domain import Map
 from timeloom.methods.estimator import as_windows
 from timeloom.methods.prepare import one_of, whole_numbers
 from timeloom.nets.image_unet import ImageUNet
 from timeloom.nets.series_unet import SeriesUNet, Told
+from timeloom.train.ranks import together
 
 __all__ = [
     "TokenDenoiser",
     "as_sets",
+    "common",
     "describe",
     "hidden_points",
     "masked_loss",
@@ -74,14 +77,19 @@ class TokenDenoiser(nn.Module):
         self.describe = nn.Linear(DESCRIBED, width) if width and described else None
         self.register_buffer("descriptions", descriptions)
 
-    def token(self, which: Tensor, drop: bool = False) -> Tensor | None:
-        """(window, number) tokens of sets (window,); ``drop`` leaves out what was learned."""
+    def token(
+        self, which: Tensor, drop: bool = False, about: Tensor | None = None
+    ) -> Tensor | None:
+        """(window, number) tokens of sets (window,); ``drop`` leaves out what was learned.
+
+        ``about`` (36,), if given, stands in for the sets' own descriptions.
+        """
         if self.table is None:
             return None
         own = self.table[which]
         if self.describe is None:
             return own
-        told = self.describe(self.descriptions[which])
+        told = self.describe(self.descriptions[which] if about is None else about.to(own))
         return told + own * (0 if drop else 1)
 
     def tokens(self) -> NDArray[np.float32]:
@@ -139,14 +147,13 @@ def network_of(settings: dict[str, Any], lengths: Sequence[int]) -> nn.Module:
     )
 
 
-def describe(domain: Domain) -> Tensor:
+def describe(frame: Frame) -> Tensor:
     """(36,) numbers of about 1 that describe a set before anything is learned of it.
 
     Of each of the first four components the cosine spectrum in six octaves, its share of the
     variance, how many components there are, and that it is there. All of it comes from the
     coordinates that are learned anyway, so that ten windows will do.
     """
-    frame = domain.frames[max(domain.frames)]
     power = np.square(frame.gain_)
     edges = np.geomspace(1, power.shape[1], BANDS).round()
     edges = np.unique(np.concatenate([[0], edges])).astype(int)
@@ -192,6 +199,11 @@ def own_dropout(model: TokenDenoiser, rng: Draws) -> Iterator[None]:
         yield
 
 
+def common(z: Tensor, rng: Draws) -> float:
+    """A number uniform on [0, 1), the same in all processes that share the batch ``z``."""
+    return float(together(rng.uniform((len(z),)).to(z.device))[0])
+
+
 def masked_loss(
     model: TokenDenoiser,
     turn: Map,
@@ -199,6 +211,7 @@ def masked_loss(
     share: float,
     drop: float,
     rng: Draws,
+    about: Tensor | None = None,
 ) -> Tensor:
     """Mean square of what the network should have put out, over what was measured.
 
@@ -210,10 +223,12 @@ def masked_loss(
         share: Of the windows of which some points are given.
         drop: Share of the steps in which the set's own token is left out.
         rng: Of this step.
+        about: Description (36,) in place of the set's own.
     """
     z, measured, which = batch
-    left_out = model.training and float(rng.uniform((len(z),))[0]) < drop
-    told = Told(model.token(which, left_out), None if turn.plain else turn.back.to(z))
+    left_out = model.training and common(z, rng) < drop
+    token = model.token(which, left_out, about)
+    told = Told(token, None if turn.plain else turn.back.to(z))
     if share > 0:
         given = hidden_points(z.shape, share, rng).to(z.device) * measured
         told = Told(told.token, told.back, *turn.seen(z, given))
@@ -223,7 +238,8 @@ def masked_loss(
     _, weight = turn.seen(z, measured)
     # One burst of a heavy-tailed set would drown all other windows of its batch.
     weight = weight * (LOUD / w.square().mean((1, 2), keepdim=True).clamp(min=LOUD))
-    return ((pair.output - pair.target).square() * weight).sum() / weight.sum().clamp(min=1)
+    counted = together(weight.sum()[None]).mean()  # gradients are averaged over processes
+    return ((pair.output - pair.target).square() * weight).sum() / counted.clamp(min=1)
 
 
 def as_sets(windows: Any, y: ArrayLike | None = None) -> dict[str, list[Windows]]:

@@ -19,10 +19,10 @@ from timeloom.data.windows import Windows, concatenate
 from timeloom.diffusion.draws import Draws
 from timeloom.methods.condition import Condition
 from timeloom.methods.domains import Domains
-from timeloom.methods.estimator import Estimator, as_windows, fingerprint, part_of
-from timeloom.methods.fewshot import TokenDenoiser, as_sets, describe, masked_loss, tokened
+from timeloom.methods.estimator import Estimator, as_windows, fingerprint, mixed, part_of
+from timeloom.methods.fewshot import TokenDenoiser, as_sets, describe, tokened
 from timeloom.methods.fewshot_drawer import Drawer
-from timeloom.methods.fewshot_training import ADAPT, PAPER, adaptable, changed, learn, way_of
+from timeloom.methods.fewshot_training import ADAPT, PAPER, adaptable, learn, loss_of, way_of
 from timeloom.methods.prepare import check_fit, check_ranges, hold_out
 from timeloom.train.loop import Progress
 
@@ -64,6 +64,8 @@ class ImagenFew(Estimator):
         level_mean: Mean of the logarithm of the levels trained at, ``level_spread`` its deviation.
         sample_step: Rule of the sampler, see :class:`timeloom.DiffMTS`.
         sample_steps: Steps of the sampler; network calls too, except for ``"heun"``.
+        episodes: Share of the steps of pre-training on several sets in which scale and coordinates
+            are learned from a few windows, as adapting has to.
         balance: How sets share the steps of pre-training: 1 by their windows, 0 all alike.
         rank: Of the change that adapting with ``how="low_rank"`` makes.
         held_out: Share of the training windows that chooses the weights that are kept.
@@ -95,6 +97,7 @@ class ImagenFew(Estimator):
     level_spread: float = 1.6
     sample_step: str = "dpmpp_2m"
     sample_steps: int = 12
+    episodes: float = 0.5
     balance: float = 0.5
     rank: int = 4
     held_out: float = 0.0
@@ -153,7 +156,7 @@ class ImagenFew(Estimator):
         sets = as_sets(windows, y)
         check_ranges(self.settings)
         self.domains_ = Domains(self.settings)
-        self.data_ = "-".join(fingerprint(part)[:8] for own in sets.values() for part in own)[:400]
+        self.data_ = mixed(f"{n} {fingerprint(part)}" for n, own in sets.items() for part in own)
         kept, held = {}, {}
         for name, parts in sets.items():
             for part in parts:
@@ -162,7 +165,7 @@ class ImagenFew(Estimator):
             both = [hold_out(part, self.held_out, self.seed) for part in parts]
             kept[name] = [a for a, _ in both]
             held[name] = [b for _, b in both if b is not None]
-        about = torch.stack([describe(domain) for domain in self.domains_.values()])
+        about = torch.stack([describe(domain.longest) for domain in self.domains_.values()])
         self.model_ = tokened(self.settings, self.domains_.lengths, about)
         folder = self._begin_run(folder, resume, self.data_)
         yield from learn(self, (kept, held), folder, resume)
@@ -211,8 +214,8 @@ class ImagenFew(Estimator):
         check_fit(few, keep_constant=True)
         new = self._copy(settings | ({} if steps is None else {"train_steps": steps}))
         new.domains_.learn(name, [few])
-        new.data_ = fingerprint(few)
-        new.model_.add(describe(new.domains_[name]), new.seed)
+        new.data_ = mixed((self.data_, name, fingerprint(few)))
+        new.model_.add(describe(new.domains_[name].longest), new.seed)
         return new, new._adapting(few, how, folder, resume)
 
     def _adapting(
@@ -222,8 +225,7 @@ class ImagenFew(Estimator):
         kept, held = hold_out(few, self.held_out, self.seed)
         folder = self._begin_run(folder, resume, self.data_)
         both = {name: [kept]}, {} if held is None else {name: [held]}
-        with changed(self.model_, how, self.rank, self.seed):
-            yield from learn(self, both, folder, resume)
+        yield from learn(self, both, folder, resume, how)
         self._end_run(folder)
 
     def loss(
@@ -234,8 +236,7 @@ class ImagenFew(Estimator):
         ``z`` (window, channel, time) is scaled; ``measured``, of the same shape, is 1 where it was
         measured; ``which`` (window,) says which set they all are of.
         """
-        turn = self.domains_[self.sets_[int(which[0])]].map(z.shape[2])
-        return masked_loss(model, turn, (z, measured, which), self.known, self.token_drop, rng)
+        return loss_of(self, model, (z, measured, which), rng)
 
     def sample(
         self,

@@ -1,5 +1,7 @@
 """Convolutions for any number of channels: one kernel, resized at every call."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -9,14 +11,23 @@ __all__ = ["DynamicConv1d", "DynamicConv2d"]
 
 
 class _DynamicConv(nn.Module):
-    """What both share: a canonical kernel over ``axes`` axes of a window, and its resizing.
+    """What both share: a canonical kernel over ``axes`` axes of a window, resized at every call.
 
     Raises:
         ValueError: If ``side`` is neither of the two, ``kernel`` is even, or a size is below 1.
     """
 
+    convolve: Callable[..., Tensor]
+    axes: int
+
     def __init__(
-        self, hidden: int, side: str, axes: int, *, canonical: int, kernel: int, calibrate: bool
+        self,
+        hidden: int,
+        side: str = "in",
+        *,
+        canonical: int = 128,
+        kernel: int = 3,
+        calibrate: bool = False,
     ) -> None:
         super().__init__()
         if side not in ("in", "out"):
@@ -28,8 +39,8 @@ class _DynamicConv(nn.Module):
                 f"hidden and canonical must be at least 1; got {hidden} and {canonical}."
             )
         self.hidden, self.side, self.calibrate, self.pad = hidden, side, calibrate, kernel // 2
-        taps = [kernel] * axes
-        bound = (canonical * kernel**axes) ** -0.5  # kaiming-uniform times sqrt(1/3)
+        taps = [kernel] * self.axes
+        bound = (canonical * kernel**self.axes) ** -0.5  # kaiming-uniform times sqrt(1/3)
         weight, bias = torch.zeros(*taps, canonical, canonical), torch.zeros(canonical)
         if side == "in" and calibrate:
             nn.init.uniform_(weight, -(3**0.5) * bound, 3**0.5 * bound)
@@ -58,11 +69,15 @@ class _DynamicConv(nn.Module):
             kernel = kernel * (len(self.bias) / (inputs * kept)).sqrt()
         return kernel.movedim((-2, -1), (0, 1)), out @ self.bias  # (out, in, *taps)
 
-    def _channels(self, x: Tensor, channels: int | None) -> int:
+    def forward(
+        self, x: Float[Tensor, "window feature *place"], channels: int | None = None
+    ) -> Float[Tensor, "window feature2 *place"]:
+        """Convolves; ``channels`` are those of the data, needed where they are the output."""
         given = x.shape[1] if self.side == "in" else channels
         if given is None:
             raise ValueError("a convolution to the data must be told how many channels they have.")
-        return given
+        weight, bias = self.resized(given)
+        return self.convolve(x, weight, bias, padding=self.pad)
 
 
 class DynamicConv2d(_DynamicConv):
@@ -86,23 +101,8 @@ class DynamicConv2d(_DynamicConv):
         ValueError: If ``side`` is neither of the two, ``kernel`` is even, or a size is below 1.
     """
 
-    def __init__(
-        self,
-        hidden: int,
-        side: str = "in",
-        *,
-        canonical: int = 128,
-        kernel: int = 3,
-        calibrate: bool = False,
-    ) -> None:
-        super().__init__(hidden, side, 2, canonical=canonical, kernel=kernel, calibrate=calibrate)
-
-    def forward(
-        self, x: Float[Tensor, "window feature row column"], channels: int | None = None
-    ) -> Float[Tensor, "window feature2 row column"]:
-        """Convolves; ``channels`` are those of the data, needed where they are the output."""
-        weight, bias = self.resized(self._channels(x, channels))
-        return conv2d(x, weight, bias, padding=self.pad)
+    axes = 2
+    convolve = staticmethod(conv2d)
 
 
 class DynamicConv1d(_DynamicConv):
@@ -119,23 +119,8 @@ class DynamicConv1d(_DynamicConv):
         ValueError: As there.
     """
 
-    def __init__(
-        self,
-        hidden: int,
-        side: str = "in",
-        *,
-        canonical: int = 128,
-        kernel: int = 3,
-        calibrate: bool = False,
-    ) -> None:
-        super().__init__(hidden, side, 1, canonical=canonical, kernel=kernel, calibrate=calibrate)
-
-    def forward(
-        self, x: Float[Tensor, "window feature time"], channels: int | None = None
-    ) -> Float[Tensor, "window feature2 time"]:
-        """Convolves; ``channels`` are those of the data, needed where they are the output."""
-        weight, bias = self.resized(self._channels(x, channels))
-        return conv1d(x, weight, bias, padding=self.pad)
+    axes = 1
+    convolve = staticmethod(conv1d)
 
 
 def _resize(size: int, like: Tensor) -> Tensor:

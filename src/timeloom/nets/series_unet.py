@@ -130,12 +130,15 @@ class Doors(nn.Module):
             for parameter in self.out.parameters():
                 nn.init.zeros_(parameter)
 
-    def enter(self, views: Sequence[Tensor | None]) -> Tensor:
+    def enter(self, white: Tensor, *others: Tensor | None) -> Tensor:
         """Sums what every view that is given adds to the features."""
         parts = []
-        for way, view in zip(self.ways, views, strict=True):
+        for way, view in zip(self.ways, (white, *others), strict=True):
             if view is None:
-                continue
+                # Zeros add nothing but a bias; several processes ask that all weights take part.
+                if not self.training and self.kind != "dynamic":
+                    continue
+                view = torch.zeros_like(white)
             if self.kind == "padded":
                 view = F.pad(view, (0, 0, 0, max(0, self.most - view.shape[1])))
             parts.append(way(view) if self.kind == "dynamic" else way.read(view))  # pyright: ignore
@@ -210,7 +213,7 @@ class SeriesUNet(nn.Module):
         told = told or Told()
         count, length = x.shape[1:]
         seen = None if told.back is None else torch.einsum("kst,nkt->nks", told.back, x)
-        h = self.doors.enter((x, seen, told.values, told.known))
+        h = self.doors.enter(x, seen, told.values, told.known)
         h = F.pad(h, (0, -length % self.multiple), mode="replicate")
         message = self.time(t)
         if self.token is not None and told.token is not None:
