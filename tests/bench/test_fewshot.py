@@ -9,9 +9,11 @@ from timeloom.bench import few_arms, fewshot
 from timeloom.bench.few_arms import (
     ADAPTED,
     COPY,
+    EVERY,
     FLOOR,
     MAIN,
     QUICK,
+    RIVALS,
     SCRATCH,
     VARIANTS,
     Arm,
@@ -33,7 +35,7 @@ from timeloom.bench.fewshot import PLAN, QUICK_PLAN, Part, cells_of, measure, ru
 from timeloom.methods.imagenfew import ImagenFew
 from timeloom.metrics.record import Record, read_records, write_records
 
-PLAIN = tuple(arm for arm in (*MAIN, *VARIANTS) if arm.name in (FLOOR, COPY, "mixup"))
+PLAIN = tuple(arm for arm in EVERY if arm.name in (FLOOR, COPY, "mixup"))
 CHEAP = Place(few_arms.Budget(judges=Judges(1, 10, 20, 3, 60)))
 
 
@@ -57,7 +59,7 @@ def test_the_plan_holds_every_cell_once_and_every_arm_of_every_part():
     cells = cells_of(PLAN)
     assert len({cell for cell, _ in cells}) == len(cells) == 72 + 72 + 27
     arms = {cell: [arm.name for arm in own] for cell, own in cells}
-    assert len(arms[Cell("random", "etth1", 25, 0)]) == len(MAIN) + len(VARIANTS)
+    assert set(arms[Cell("random", "etth1", 25, 0)]) == {arm.name for arm in EVERY} - {"full"}
     assert len(arms[Cell("first", "etth1", 25, 0)]) == len(MAIN)
     assert all(len(set(own)) == len(own) for own in arms.values())
     assert {cell.name for cell, _ in cells_of(QUICK_PLAN)} == {"ecg200", "sine"}
@@ -132,12 +134,10 @@ def test_windows_that_arms_make_depend_on_the_seed_alone():
 
 def test_variants_and_public_code_that_are_absent_are_skipped_and_said(tmp_path):
     cell = Cell("random", "sine", 10, 0)
-    for arm in VARIANTS:
-        if arm.name in ("paper", "mixup", "full", "low_rank", "token"):
-            continue
+    for arm in (*VARIANTS, *(arm for arm in RIVALS if arm.name != "paper")):
         with pytest.raises(NotHere, match=r"--runs|--rivals"):
             arm.make(cell, CHEAP)
-    rival = next(arm for arm in VARIANTS if arm.name == "imagentime")
+    rival = next(arm for arm in RIVALS if arm.name == "imagentime")
     with pytest.raises(NotHere, match="is not measured in this cell"):
         rival.make(cell, Place(rivals=tmp_path))
 
@@ -255,8 +255,11 @@ def test_scratch_and_adapted_differ_in_the_first_weights_alone(learnt, monkeypat
     one, other = made[ADAPTED], made[SCRATCH]
     assert one.x.shape == other.x.shape == (500, 24, 6)
     assert np.array_equal(one.x, again.x) and not np.array_equal(one.x, other.x)
-    assert one.about == {"steps": 3}
-    assert other.about == {"steps": 3, "how": "full"}  # random weights have nothing to stay near
+    before = dict(width=8, train_steps=3, episodes=0.5, seed=0)
+    assert one.about == {"steps": 3, "before": before}
+    # Random weights have nothing to stay near.
+    before |= {"train_steps": 1}
+    assert other.about == {"steps": 3, "how": "full", "before": before}
     assert min(one.learn_seconds, one.sample_seconds, other.learn_seconds) > 0
     assert learnt.sets_ == ("waves",)  # stays as it was
 
@@ -266,7 +269,7 @@ def test_variants_are_read_from_their_run_folders(learnt, monkeypatch, tmp_path)
     place = Place(few_arms.Budget(2, judges=Judges(1, 10, 20, 3, 60)), runs=tmp_path)
     learnt.save(tmp_path / "default")
     learnt.save(tmp_path / "wide")
-    arms = {arm.name: arm for arm in VARIANTS}
+    arms = {arm.name: arm for arm in EVERY}
     monkeypatch.setattr(few_arms, "_shipped", lambda: learnt)
     found = {name: arms[name].make(cell, place) for name in ("default", "wide", "full", "token")}
     assert np.array_equal(found["default"].x, found["wide"].x)  # they hold the same weights

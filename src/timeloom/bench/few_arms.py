@@ -17,12 +17,19 @@ from timeloom.data.windows import Windows
 
 __all__ = [
     "ADAPTED",
+    "BETWEEN",
     "COPY",
+    "EVERY",
     "FLOOR",
     "FULL",
+    "FULL_WAY",
+    "LOW_RANK_WAY",
     "MAIN",
+    "MIXUP",
     "QUICK",
+    "RIVALS",
     "SCRATCH",
+    "TOKEN_WAY",
     "VARIANTS",
     "Arm",
     "Budget",
@@ -206,7 +213,9 @@ def _adapted(cell: Cell, place: Place, model: Any, **how: Any) -> Made:
     def learnt() -> Any:
         return model.adapt(cell.few, steps=place.budget.steps, **told)
 
-    return _drawn(cell, place, learnt, **how)
+    # Which weights it began from: records of others must not stand beside these.
+    before = {name: model.settings[name] for name in ("width", "train_steps", "episodes", "seed")}
+    return _drawn(cell, place, learnt, before=before, **how)
 
 
 def _scratch(cell: Cell, place: Place) -> Made:
@@ -273,10 +282,10 @@ MAIN = (
     Arm(SCRATCH, _scratch),
     Arm(ADAPTED, lambda cell, place: _adapted(cell, place, _shipped())),
 )
-VARIANTS = (
-    Arm(MIXUP, _mixup),
-    *(_variant(name) for name in ("default", "no_token", "dynamic", "padded", "narrow", "wide")),
-    *(_other_way(how) for how in ("full", "low_rank", "token")),
-    Arm("paper", _paper),
-    *(_public(name) for name in ("diffusion-ts", "imagentime")),
+BETWEEN = Arm(MIXUP, _mixup)
+FULL_WAY, LOW_RANK_WAY, TOKEN_WAY = (_other_way(how) for how in ("full", "low_rank", "token"))
+VARIANTS = tuple(
+    _variant(name) for name in ("default", "no_token", "dynamic", "padded", "narrow", "wide")
 )
+RIVALS = (Arm("paper", _paper), _public("diffusion-ts"), _public("imagentime"))
+EVERY = (*MAIN, BETWEEN, FULL_WAY, LOW_RANK_WAY, TOKEN_WAY, *VARIANTS, *RIVALS)

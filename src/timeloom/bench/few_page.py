@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import timeloom
-from timeloom.bench.few_arms import ADAPTED, COPY, FLOOR, MAIN, SCRATCH, VARIANTS
+from timeloom.bench.few_arms import ADAPTED, COPY, EVERY, FLOOR, MIXUP, SCRATCH
 from timeloom.bench.few_judges import FIGURES
 from timeloom.bench.paired_page import difference
 from timeloom.data.atomic import atomic
@@ -19,7 +19,7 @@ __all__ = ["LEARN_SECONDS", "SAMPLE_SECONDS", "Planned", "better_in", "versus", 
 LEARN_SECONDS, SAMPLE_SECONDS = "learn_seconds", "sample_seconds"
 HEADLINE = ("discriminative", "two_sample_auc", "context_fid")
 REST = tuple(name for name in FIGURES if name not in (*HEADLINE, "memory_ratio"))
-ORDER = (ADAPTED, SCRATCH, "mixup", COPY, FLOOR)
+ORDER = (ADAPTED, SCRATCH, MIXUP, COPY, FLOOR)
 
 # Metric -> regime ("random 25") -> arm -> set -> seed -> value.
 Grid = dict[str, dict[str, dict[str, dict[str, dict[int, float]]]]]
@@ -195,7 +195,7 @@ def _nearer(arm: Mapping[int, float], copy: Mapping[int, float]) -> bool:
 
 
 def _variants(grid: Grid) -> Iterator[str]:
-    names = [arm.name for arm in VARIANTS]
+    names = [arm.name for arm in EVERY if arm.name not in ORDER]
     for regime in grid["discriminative"]:
         there = [arm for arm in names if arm in grid["discriminative"][regime]]
         if not there:
@@ -224,7 +224,7 @@ def _variants(grid: Grid) -> Iterator[str]:
 def _costs(records: Sequence[Record]) -> Iterator[str]:
     yield "CPU seconds of one process with one thread; means over the cells.\n"
     rows = []
-    for arm in (one.name for one in (*MAIN, *VARIANTS)):
+    for arm in (one.name for one in EVERY):
         own = [one for one in records if one.method == arm and one.value is not None]
         learn = [one.value or 0.0 for one in own if one.metric == LEARN_SECONDS]
         draw = [one for one in own if one.metric == SAMPLE_SECONDS]

@@ -16,10 +16,15 @@ from numpy.typing import NDArray
 import timeloom
 from timeloom.bench.few_arms import (
     ADAPTED,
+    BETWEEN,
     FLOOR,
     FULL,
+    FULL_WAY,
+    LOW_RANK_WAY,
     MAIN,
     QUICK,
+    RIVALS,
+    TOKEN_WAY,
     VARIANTS,
     Arm,
     Cell,
@@ -56,7 +61,11 @@ class Part(NamedTuple):
 # In the order in which they are run: what the issue asks for first.
 PLAN = (
     Part("main, the paper's protocol", "random", SETS, COUNTS, SEEDS, MAIN),
-    Part("variants and rivals", "random", SMALL, (25,), SEEDS, VARIANTS),
+    Part("rivals", "random", SMALL, (25,), SEEDS, RIVALS),
+    Part("pre-trained in other ways", "random", SMALL, (25,), SEEDS, VARIANTS),
+    # Below 20 windows "adapted" is of low rank, from there on it changes all weights.
+    Part("adapted in other ways", "random", SETS, (10,), 1, (BETWEEN, FULL_WAY, TOKEN_WAY)),
+    Part("adapted in other ways", "random", SETS, (25, 50), 1, (BETWEEN, LOW_RANK_WAY, TOKEN_WAY)),
     Part("main, the first time points", "first", SETS, COUNTS, SEEDS, MAIN),
     Part("shares", "random", SMALL, SHARES, SEEDS, MAIN),
 )
@@ -108,7 +117,7 @@ def cells_of(plan: Sequence[Part]) -> list[tuple[Cell, tuple[Arm, ...]]]:
             for count in one.counts:
                 for name in one.sets:
                     cell = Cell(one.protocol, name, count, seed)
-                    found[cell] = found.get(cell, ()) + one.arms
+                    found[cell] = tuple(dict.fromkeys(found.get(cell, ()) + one.arms))
     return list(found.items())
 
 
