@@ -255,7 +255,7 @@ def test_scratch_and_adapted_differ_in_the_first_weights_alone(learnt, monkeypat
     one, other = made[ADAPTED], made[SCRATCH]
     assert one.x.shape == other.x.shape == (500, 24, 6)
     assert np.array_equal(one.x, again.x) and not np.array_equal(one.x, other.x)
-    before = dict(width=8, train_steps=3, episodes=0.5, seed=0)
+    before = dict(width=8, train_steps=3, seed=0)
     assert one.about == {"steps": 3, "before": before}
     # Random weights have nothing to stay near.
     before |= {"train_steps": 1}

@@ -214,7 +214,7 @@ def _adapted(cell: Cell, place: Place, model: Any, **how: Any) -> Made:
         return model.adapt(cell.few, steps=place.budget.steps, **told)
 
     # Which weights it began from: records of others must not stand beside these.
-    before = {name: model.settings[name] for name in ("width", "train_steps", "episodes", "seed")}
+    before = {name: model.settings[name] for name in ("width", "train_steps", "seed")}
     return _drawn(cell, place, learnt, before=before, **how)
 
 

@@ -24,7 +24,6 @@ from timeloom.train.ranks import together
 __all__ = [
     "TokenDenoiser",
     "as_sets",
-    "common",
     "describe",
     "hidden_points",
     "masked_loss",
@@ -77,19 +76,14 @@ class TokenDenoiser(nn.Module):
         self.describe = nn.Linear(DESCRIBED, width) if width and described else None
         self.register_buffer("descriptions", descriptions)
 
-    def token(
-        self, which: Tensor, drop: bool = False, about: Tensor | None = None
-    ) -> Tensor | None:
-        """(window, number) tokens of sets (window,); ``drop`` leaves out what was learned.
-
-        ``about`` (36,), if given, stands in for the sets' own descriptions.
-        """
+    def token(self, which: Tensor, drop: bool = False) -> Tensor | None:
+        """(window, number) tokens of sets (window,); ``drop`` leaves out what was learned."""
         if self.table is None:
             return None
         own = self.table[which]
         if self.describe is None:
             return own
-        told = self.describe(self.descriptions[which] if about is None else about.to(own))
+        told = self.describe(self.descriptions[which])
         return told + own * (0 if drop else 1)
 
     def tokens(self) -> NDArray[np.float32]:
@@ -199,11 +193,6 @@ def own_dropout(model: TokenDenoiser, rng: Draws) -> Iterator[None]:
         yield
 
 
-def common(z: Tensor, rng: Draws) -> float:
-    """A number uniform on [0, 1), the same in all processes that share the batch ``z``."""
-    return float(together(rng.uniform((len(z),)).to(z.device))[0])
-
-
 def masked_loss(
     model: TokenDenoiser,
     turn: Map,
@@ -211,7 +200,6 @@ def masked_loss(
     share: float,
     drop: float,
     rng: Draws,
-    about: Tensor | None = None,
 ) -> Tensor:
     """Mean square of what the network should have put out, over what was measured.
 
@@ -223,12 +211,11 @@ def masked_loss(
         share: Of the windows of which some points are given.
         drop: Share of the steps in which the set's own token is left out.
         rng: Of this step.
-        about: Description (36,) in place of the set's own.
     """
     z, measured, which = batch
-    left_out = model.training and common(z, rng) < drop
-    token = model.token(which, left_out, about)
-    told = Told(token, None if turn.plain else turn.back.to(z))
+    # One process decides for all, so that several are as one with the whole batch.
+    left_out = model.training and float(together(rng.uniform((len(z),)).to(z.device))[0]) < drop
+    told = Told(model.token(which, left_out), None if turn.plain else turn.back.to(z))
     if share > 0:
         given = hidden_points(z.shape, share, rng).to(z.device) * measured
         told = Told(told.token, told.back, *turn.seen(z, given))

@@ -10,22 +10,20 @@ import torch
 from torch import Tensor
 
 from timeloom.data.windows import Windows
-from timeloom.diffusion.draws import Draws
 from timeloom.methods.domains import Domains
-from timeloom.methods.episode import episode
-from timeloom.methods.fewshot import TokenDenoiser, common, masked_loss
+from timeloom.methods.fewshot import TokenDenoiser
 from timeloom.methods.low_rank import freeze_but, low_rank, merge
 from timeloom.methods.prepare import one_of
 from timeloom.train.loop import Progress, Trainable, train
 from timeloom.train.recipe import Recipe
 from timeloom.train.source import Batch, Mixture
 
-__all__ = ["ADAPT", "PAPER", "adaptable", "changed", "learn", "loss_of", "way_of"]
+__all__ = ["ADAPT", "PAPER", "adaptable", "changed", "learn", "way_of"]
 
 VALIDATED = 512  # noisy copies of held-out windows; a few windows once would choose by chance
 # Of adapting, where nothing else is asked for.
 ADAPT: dict[str, Any] = dict(train_steps=300, batch=32, lr=2e-3, validations=10)
-ADAPT |= dict(minutes=None, windows_seen=None, held_out=0.0, episodes=0.0)
+ADAPT |= dict(minutes=None, windows_seen=None, held_out=0.0)
 WAYS = ("auto", "full", "low_rank", "token")  # of adapting
 # Below so many windows all weights together learn them by heart: chosen on four sets that no bench
 # holds (docs/journal.md).
@@ -33,7 +31,7 @@ BY_HEART = 20
 PAPER: dict[str, Any] = dict(
     network="image", channel_map="dynamic", multipliers="1,2,2,4", width=32
 )
-PAPER |= dict(whitening=0.0, data_spread=0.5, rules=False, known=0.0, token_width=128, episodes=0.0)
+PAPER |= dict(whitening=0.0, data_spread=0.5, rules=False, known=0.0, token_width=128)
 PAPER |= dict(level_low=0.002, level_high=80.0, level_mean=-1.2, level_spread=1.2)
 PAPER |= dict(sample_step="heun", sample_steps=36, lr=1e-4, weight_decay=1e-5, token_drop=0.0)
 
@@ -111,28 +109,6 @@ def changed(model: TokenDenoiser, how: str, rank: int, seed: int) -> Iterator[No
         if how == "token" and table is not None:
             # Weight decay moves the tokens of other sets too, though no window asks for them.
             table.data[:-1] = others.to(table)
-
-
-def loss_of(
-    method: Learner, model: TokenDenoiser, batch: tuple[Tensor, Tensor, Tensor], rng: Draws
-) -> Tensor:
-    """What a step of ``method`` brings down; in a share of the steps of many sets, an episode.
-
-    Args:
-        method: Its settings and sets.
-        model: Trained, or its averaged copy.
-        batch: As :func:`timeloom.methods.fewshot.masked_loss` takes it.
-        rng: Of this step.
-    """
-    z, measured, which = batch
-    settings, domains = method.settings, method.domains_
-    turn, about = list(domains.values())[int(which[0])].map(z.shape[2]), None
-    drop, share = settings["token_drop"], settings["episodes"] if model.training else 0.0
-    if share > 0 and len(domains) > 1 and common(z, rng) < share:
-        seen = episode(z, domains.how["frame"], rng)
-        if seen is not None:
-            (z, turn, about), drop = seen, 1.0  # the token of a set that is new is 0
-    return masked_loss(model, turn, (z, measured, which), settings["known"], drop, rng, about)
 
 
 def learn(

@@ -20,9 +20,9 @@ from timeloom.diffusion.draws import Draws
 from timeloom.methods.condition import Condition
 from timeloom.methods.domains import Domains
 from timeloom.methods.estimator import Estimator, as_windows, fingerprint, mixed, part_of
-from timeloom.methods.fewshot import TokenDenoiser, as_sets, describe, tokened
+from timeloom.methods.fewshot import TokenDenoiser, as_sets, describe, masked_loss, tokened
 from timeloom.methods.fewshot_drawer import Drawer
-from timeloom.methods.fewshot_training import ADAPT, PAPER, adaptable, learn, loss_of, way_of
+from timeloom.methods.fewshot_training import ADAPT, PAPER, adaptable, learn, way_of
 from timeloom.methods.prepare import check_fit, check_ranges, hold_out
 from timeloom.train.loop import Progress
 
@@ -64,8 +64,6 @@ class ImagenFew(Estimator):
         level_mean: Mean of the logarithm of the levels trained at, ``level_spread`` its deviation.
         sample_step: Rule of the sampler, see :class:`timeloom.DiffMTS`.
         sample_steps: Steps of the sampler; network calls too, except for ``"heun"``.
-        episodes: Share of the steps of pre-training on several sets in which scale and coordinates
-            are learned from a few windows, as adapting has to.
         balance: How sets share the steps of pre-training: 1 by their windows, 0 all alike.
         rank: Of the change that adapting with ``how="low_rank"`` makes.
         held_out: Share of the training windows that chooses the weights that are kept.
@@ -97,7 +95,6 @@ class ImagenFew(Estimator):
     level_spread: float = 1.6
     sample_step: str = "dpmpp_2m"
     sample_steps: int = 12
-    episodes: float = 0.5
     balance: float = 0.5
     rank: int = 4
     held_out: float = 0.0
@@ -236,7 +233,8 @@ class ImagenFew(Estimator):
         ``z`` (window, channel, time) is scaled; ``measured``, of the same shape, is 1 where it was
         measured; ``which`` (window,) says which set they all are of.
         """
-        return loss_of(self, model, (z, measured, which), rng)
+        turn = self.domains_[self.sets_[int(which[0])]].map(z.shape[2])
+        return masked_loss(model, turn, (z, measured, which), self.known, self.token_drop, rng)
 
     def sample(
         self,

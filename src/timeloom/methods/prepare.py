@@ -159,7 +159,6 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "whitening": (0, 1, ""),
     "token_width": (1, np.inf, "high open"),
     "token_drop": (0, 1, ""),
-    "episodes": (0, 1, ""),
     "most": (1, np.inf, "high open"),
     "known": (0, 1, ""),
     "level_low": (0, np.inf, "both open"),
