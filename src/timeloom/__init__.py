@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from timeloom.evaluation import evaluate as evaluate
     from timeloom.evaluation import evaluate_scores as evaluate_scores
     from timeloom.methods import load as load
+    from timeloom.methods.ddmt import DDMT as DDMT
     from timeloom.methods.diffmts import DiffMTS as DiffMTS
     from timeloom.methods.imagenfew import ImagenFew as ImagenFew
     from timeloom.methods.tardiff import TarDiff as TarDiff
@@ -47,6 +48,7 @@ _HOMES = {
     "DiffMTS": "timeloom.methods.diffmts",
     "TarDiff": "timeloom.methods.tardiff",
     "ImagenFew": "timeloom.methods.imagenfew",
+    "DDMT": "timeloom.methods.ddmt",
     "load": "timeloom.methods",
     "advise": "timeloom.advice",
     "Advice": "timeloom.advice",

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from timeloom.methods.settings import METHODS, read_run
 
 if TYPE_CHECKING:
+    from timeloom.methods.ddmt import DDMT as DDMT
     from timeloom.methods.diffmts import DiffMTS as DiffMTS
     from timeloom.methods.imagenfew import ImagenFew as ImagenFew
     from timeloom.methods.tardiff import TarDiff as TarDiff
 
-__all__ = ["METHODS", "DiffMTS", "ImagenFew", "TarDiff", "find", "load"]
+__all__ = ["DDMT", "METHODS", "DiffMTS", "ImagenFew", "TarDiff", "find", "load"]
 
 
 def find(method: str) -> Any:

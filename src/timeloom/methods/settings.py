@@ -29,6 +29,7 @@ METHODS = {  # where each method's class is
     "diffmts": "timeloom.methods.diffmts:DiffMTS",
     "tardiff": "timeloom.methods.tardiff:TarDiff",
     "imagenfew": "timeloom.methods.imagenfew:ImagenFew",
+    "ddmt": "timeloom.methods.ddmt:DDMT",
 }
 FORMAT = 1  # of the run folders that this version writes and reads
 

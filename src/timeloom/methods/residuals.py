@@ -1,0 +1,105 @@
+"""Which windows score which time point, in a whole recording and in one that is arriving?"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Ledger", "comb", "ends"]
+
+Array = NDArray[np.float64]
+
+
+def comb(length: int, block: int, parts: int) -> NDArray[np.bool_]:
+    """(part, time): every time point is hidden in exactly one part, in blocks of ``block`` points.
+
+    Part k hides blocks k, k + parts, k + 2·parts, ...; the last point of a window ends a block.
+
+    Raises:
+        ValueError: If there would be parts that hide nothing or everything.
+    """
+    blocks = -(-length // block)
+    if not 2 <= parts <= blocks:
+        raise ValueError(
+            f"a window of {length} time points has {blocks} blocks of {block}, so parts must be "
+            f"from 2 to {blocks}; got {parts}."
+        )
+    number = (np.arange(length)[::-1] // block) % parts
+    return number == np.arange(parts)[:, None]
+
+
+def ends(first: int, last: int, length: int, stride: int) -> NDArray[np.int64]:
+    """Last time points of the windows that end in [first, last] of an endless recording.
+
+    A first window as soon as there is one, at ``length - 1``, then one at every time point whose
+    number, counted from 1, is a multiple of ``stride``.
+    """
+    at = np.arange(max(first, length - 1), last + 1, dtype=np.int64)
+    return at[(at == length - 1) | ((at + 1) % stride == 0)]
+
+
+class Ledger:
+    """Sums the residuals of overlapping windows, and lets go of time points that are settled.
+
+    A time point is scored by the first window that ends at it or later, and by all others that
+    end less than ``lag`` points after it; the mean is taken. So a point is settled, and what was
+    said of it stays, as soon as no further such window can come.
+
+    Args:
+        length: Time points of a window.
+        stride: Time points between the ends of two windows.
+        lag: Time points that a score may wait beyond the first window; 0 waits for none.
+        channels: How many.
+    """
+
+    def __init__(self, length: int, stride: int, lag: int, channels: int) -> None:
+        self.length, self.stride, self.lag = length, stride, lag
+        self.begin = 0  # first time point that is not settled
+        self.last = -1  # last time point of the newest window
+        self.total = np.zeros((0, channels))
+        self.count = np.zeros((0, channels))
+
+    @property
+    def latency(self) -> int:
+        """Time points after its own that a score waits for at most, once a window is full."""
+        return max(self.stride - 1, self.lag + self.stride - 2 if self.lag else 0)
+
+    def add(self, end: int, residual: Array) -> None:
+        """Counts in one window's residual (time, channel), NaN where nothing was measured."""
+        first = end - self.length + 1
+        grown = end + 1 - self.begin - len(self.total)
+        if grown > 0:
+            room = np.zeros((grown, self.total.shape[1]))
+            self.total, self.count = (np.concatenate([a, room]) for a in (self.total, self.count))
+        # Points up to the window before this one have had their first window.
+        new = max(self.last + 1, first)
+        old = max(first, self.begin, end - self.lag + 1)
+        start = min(new, old)
+        own = residual[start - first :]
+        rows = slice(start - self.begin, end + 1 - self.begin)
+        there = ~np.isnan(own)
+        self.total[rows] += np.where(there, own, 0.0)
+        self.count[rows] += there
+        self.last = end
+
+    def settled(self, *, all_of_them: bool = False) -> Array:
+        """(time, channel) means of the points that no later window changes, from ``begin`` on."""
+        # The next window ends at ``last + stride`` at the earliest, or at ``last + 1`` at the end.
+        upto = self.last + 1 if all_of_them else min(self.last, self.last + 1 - self.lag) + 1
+        size = max(0, upto - self.begin)
+        found = np.full((size, self.total.shape[1]), np.nan)
+        np.divide(self.total[:size], self.count[:size], out=found, where=self.count[:size] > 0)
+        self.total, self.count = self.total[size:], self.count[size:]
+        self.begin += size
+        return found
+
+    def state(self) -> dict[str, Array]:
+        """What a later process needs to go on."""
+        return {
+            "total": self.total,
+            "count": self.count,
+            "place": np.array([self.begin, self.last], dtype=np.float64),
+        }
+
+    def restore(self, state: dict[str, Array]) -> None:
+        """Takes back what :meth:`state` gave."""
+        self.total, self.count = (np.array(state[key]) for key in ("total", "count"))
+        self.begin, self.last = (int(value) for value in state["place"])
