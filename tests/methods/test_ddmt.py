@@ -103,6 +103,19 @@ def test_the_neighbour_mask_acts_in_scoring_and_its_encoder_learns(broken):
     assert np.abs(other.anomaly_scores(broken) - scores).max() > 1e-3
 
 
+@pytest.mark.parametrize("network", ["series", "transformer"])
+def test_a_point_that_the_neighbour_mask_hides_cannot_be_copied(network):
+    how = dict(network=network, mask="neighbour", share=0.2, train_steps=4)
+    model = DDMT(**QUICK | how).fit(waves())
+    x = fitted_input(model)
+    _, hidden = model.model_.masked(x, torch.ones_like(x))
+    assert hidden.any() and not hidden.all()
+    x.requires_grad_()
+    seen = Seen(x * 0, torch.zeros_like(x), None, hidden)
+    (slope,) = torch.autograd.grad(model.model_._estimate(x, seen).square().sum(), x)
+    assert (slope[hidden] == 0).all() and (slope[~hidden] != 0).any()
+
+
 @pytest.mark.parametrize("scope", ["input", "query", "key"])
 def test_every_scope_is_another_mask(scope, broken):
     how = dict(network="transformer", mask="neighbour", scope=scope, share=0.2, train_steps=4)

@@ -94,7 +94,7 @@ class DDMT(Estimator):
     parts: int = 4
     block: int = 4
     start: str = "anchor"
-    anchor: float = 0.5
+    anchor: float = 2.0
     steps: int = 1
     network: str = "series"
     width: int = 48

@@ -208,4 +208,7 @@ def _schedule(settings: dict[str, Any]) -> Schedule:
 
 
 def _target(settings: dict[str, Any]) -> str:
-    return "noise" if settings["start"] == "noise" else "karras"
+    if settings["start"] == "noise":
+        return "noise"
+    # Every other target adds a share of the noisy window to the output, hidden points included.
+    return "clean" if settings["mask"] == "neighbour" else "karras"
