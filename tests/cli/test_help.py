@@ -8,7 +8,9 @@ import pytest
 
 SLOW = ("torch", "pandas", "sklearn", "plotly", "scipy.stats", "accelerate", "pyarrow", "jinja2")
 
-VERBS = "demo data advise fit adapt sample impute extend evaluate compare bench influence".split()
+VERBS = (
+    "demo data advise fit adapt sample impute extend score evaluate compare bench influence".split()
+)
 RIGHT = [
     ["--help"],
     ["--version"],
@@ -27,6 +29,7 @@ WRONG = {
     "setting of a wrong type": ["fit", "diffmts", "{file}", "-o", "{new}", "--set", "width=wide"],
     "setting without a value": ["fit", "diffmts", "{file}", "-o", "{new}", "--set", "width"],
     "two budgets": ["fit", "diffmts", "{file}", "-o", "{new}", "--steps", "5", "--minutes", "1"],
+    "score without a run": ["score", "{new}", "{file}", "-o", "{new}.csv"],
     "missing file": ["fit", "diffmts", "{new}.csv", "-o", "{new}"],
     "folder as data": ["fit", "diffmts", "{folder}", "-o", "{new}"],
     "missing config": ["fit", "diffmts", "{file}", "-o", "{new}", "--config", "{new}.toml"],

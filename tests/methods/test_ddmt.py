@@ -127,7 +127,7 @@ def test_every_scope_is_another_mask(scope, broken):
 
 def test_the_paper_scores_by_windows_drawn_from_noise(broken):
     small = dict(
-        window=16, width=16, heads=2, steps=5, train_steps=3, batch=8, stride=16, device="cpu"
+        window=16, width=16, heads=2, steps=5, train_steps=3, batch=8, hop=16, device="cpu"
     )
     model = DDMT.paper(**small).fit(waves())
     assert model.mask == "neighbour" and model.scope == "query" and model.start == "noise"

@@ -13,7 +13,7 @@ def waves(count, seed=0):
 
 @pytest.fixture(scope="module")
 def detector():
-    how = dict(window=16, width=8, train_steps=60, batch=16, block=2, stride=5, device="cpu")
+    how = dict(window=16, width=8, train_steps=60, batch=16, block=2, hop=5, device="cpu")
     return DDMT(**how).fit(waves(600))
 
 

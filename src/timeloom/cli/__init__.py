@@ -26,6 +26,7 @@ from timeloom.cli import (
     impute,
     influence,
     sample,
+    score,
 )
 from timeloom.cli.messages import PACKAGE, leads, one_line, os_sentence, ours, problem
 
@@ -53,6 +54,7 @@ app.command("adapt")(adapt.adapt)
 app.command("sample")(sample.sample)
 app.command("impute")(impute.impute)
 app.command("extend")(extend.extend)
+app.command("score")(score.score)
 app.command("influence")(influence.influence)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)

@@ -28,8 +28,8 @@ def bench(
         str,
         typer.Argument(
             metavar="NAME",
-            help="alarms, augment, cmapss, fewshot, fulldata, metrics, nasdaq, push, sampling, "
-            "tokens or wafer.",
+            help="alarms, anomaly, augment, cmapss, fewshot, fulldata, metrics, nasdaq, push, "
+            "sampling, tokens or wafer.",
         ),
     ],
     quick: Annotated[
@@ -55,7 +55,9 @@ def bench(
     ] = None,
     only: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help='fewshot, fulldata: cells that hold TEXT ("seed 0").'),
+        typer.Option(
+            metavar="TEXT", help='anomaly, fewshot, fulldata: cells that hold TEXT ("seed 0").'
+        ),
     ] = None,
 ) -> None:
     """Redo a table of a paper, with the published figures beside ours."""

@@ -7,7 +7,13 @@ import typer
 
 from timeloom.cli import options
 from timeloom.cli.config import read_config
-from timeloom.cli.inputs import check_data, plain_name, read_parts, read_windows_of
+from timeloom.cli.inputs import (
+    check_data,
+    check_generates,
+    plain_name,
+    read_parts,
+    read_windows_of,
+)
 from timeloom.cli.messages import say, show
 from timeloom.cli.options import Columns
 from timeloom.cli.progress import table
@@ -19,7 +25,9 @@ __all__ = ["fit"]
 
 def fit(
     context: typer.Context,
-    method: Annotated[str, typer.Argument(metavar="METHOD", help="diffmts, tardiff or imagenfew.")],
+    method: Annotated[
+        str, typer.Argument(metavar="METHOD", help="diffmts, tardiff, imagenfew or ddmt.")
+    ],
     data: Annotated[
         list[str],
         typer.Argument(
@@ -193,6 +201,7 @@ def _check_generator(
             f"--generator must be the run of a generator; {generator} is one of tardiff. Give the "
             f"run that it steers, {generator / 'generator'}."
         )
+    check_generates(about["method"], generator)
     return about["fit"]
 
 

@@ -10,6 +10,7 @@ import typer
 from timeloom.cli import options
 from timeloom.cli.inputs import (
     check_data,
+    check_generates,
     check_of_sets,
     check_tables,
     read_data,
@@ -52,6 +53,7 @@ def impute(
             f"{run} steers what is generated and fills nothing in; give its generator's run, "
             f"{run / 'generator'}."
         )
+    check_generates(method, run)
     check_of_sets(method, run, name=name)
     check_data(data)
     columns = Columns(series, time, label, channels, allow_pickle)

@@ -12,6 +12,7 @@ from timeloom.data.windows import Series, Windows, cut
 
 __all__ = [
     "check_data",
+    "check_generates",
     "check_of_sets",
     "check_output",
     "check_tables",
@@ -207,6 +208,19 @@ def run_folder(run: Path) -> Path:
             "again, or train a generator with timeloom fit imagenfew."
         )
     return pretrained.FEWSHOT
+
+
+def check_generates(method: str, run: Path) -> None:
+    """Refuses a run that draws nothing.
+
+    Raises:
+        ValueError: If it is that of a detector.
+    """
+    if method == "ddmt":
+        raise ValueError(
+            f"{run} is a run of ddmt, which finds anomalies and draws nothing; use timeloom score, "
+            "or give the run of a generator."
+        )
 
 
 def check_of_sets(method: str, run: Path, **given: object) -> None:

@@ -9,6 +9,7 @@ import typer
 from timeloom.cli import options
 from timeloom.cli.inputs import (
     check_data,
+    check_generates,
     check_of_sets,
     check_tables,
     read_windows_of,
@@ -78,6 +79,7 @@ def sample(
     method = about["method"]
     if scale is not None and method != "tardiff":
         raise ValueError(f"--scale steers runs of tardiff; {run} is one of {method}, leave it out.")
+    check_generates(method, run)
     check_of_sets(method, run, name=name, length=length)
     asked = {"--y": y, "--per-class": per_class, "--like": like, "--guidance": guidance}
     how: dict[str, Any] = {"guidance": guidance, "extrapolate": extrapolate}

@@ -72,7 +72,7 @@ class DDMT(Estimator):
         corr_threshold: Likeness above which a neighbour is hidden, too.
         most_neighbours: At most so many to either side.
         scope: What the neighbour mask hides from: ``"input"``, ``"query"`` or ``"key"``.
-        stride: Time points between the windows that are scored.
+        hop: Time points between the windows that are scored.
         lag: Time points that a score may wait for further windows; None waits for all.
         pool: How channels become one score: ``"mean"``, ``"square"`` or ``"max"``.
         calibrate: Whether each channel is measured by what is normal for it.
@@ -106,7 +106,7 @@ class DDMT(Estimator):
     corr_threshold: float = 0.7
     most_neighbours: int = 5
     scope: str = "input"
-    stride: int = 8
+    hop: int = 8
     lag: int | None = None
     pool: str = "mean"
     calibrate: bool = True
@@ -146,7 +146,7 @@ class DDMT(Estimator):
         values: dict[str, Any] = dict(
             window=100, mask="neighbour", scope="query", start="noise", steps=500
         )
-        values |= dict(network="transformer", width=512, layers=1, heads=8, stride=100, lag=0)
+        values |= dict(network="transformer", width=512, layers=1, heads=8, hop=100, lag=0)
         values |= dict(pool="square", calibrate=False, known=0.0, threshold="quantile", batch=256)
         values |= dict(train_steps=2_300, lr=1e-3, weight_decay=0.0, average=None)
         return cls(**{**values, **overrides})
@@ -273,7 +273,7 @@ class DDMT(Estimator):
     def ledger(self, lag: int | None) -> Ledger:
         """The empty sums of one recording's windows."""
         wait = self.window_ if lag is None else lag
-        return Ledger(self.window_, self.stride, wait, len(self.channels_))
+        return Ledger(self.window_, self.hop, wait, len(self.channels_))
 
     def wrong(self, values: Array, at: Array) -> Array:
         """(window, time, channel) by how much windows are rebuilt wrongly; NaN: not measured.
@@ -305,7 +305,7 @@ class DDMT(Estimator):
                 f"a recording must be at least one window long, {self.window_} time points; "
                 f"recording{name} has {len(one)}. Give a longer one, or train with shorter windows."
             )
-        at = ends(0, len(one) - 1, self.window_, self.stride)
+        at = ends(0, len(one) - 1, self.window_, self.hop)
         at = at if at[-1] == len(one) - 1 else np.append(at, len(one) - 1)
         ledger, found = self.ledger(self.lag), []
         for rows in np.array_split(at, -(-len(at) // WINDOWS)):

@@ -26,14 +26,14 @@ def comb(length: int, block: int, parts: int) -> NDArray[np.bool_]:
     return number == np.arange(parts)[:, None]
 
 
-def ends(first: int, last: int, length: int, stride: int) -> NDArray[np.int64]:
+def ends(first: int, last: int, length: int, hop: int) -> NDArray[np.int64]:
     """Last time points of the windows that end in [first, last] of an endless recording.
 
     A first window as soon as there is one, at ``length - 1``, then one at every time point whose
-    number, counted from 1, is a multiple of ``stride``.
+    number, counted from 1, is a multiple of ``hop``.
     """
     at = np.arange(max(first, length - 1), last + 1, dtype=np.int64)
-    return at[(at == length - 1) | ((at + 1) % stride == 0)]
+    return at[(at == length - 1) | ((at + 1) % hop == 0)]
 
 
 class Ledger:
@@ -45,13 +45,13 @@ class Ledger:
 
     Args:
         length: Time points of a window.
-        stride: Time points between the ends of two windows.
+        hop: Time points between the ends of two windows.
         lag: Time points that a score may wait beyond the first window; 0 waits for none.
         channels: How many.
     """
 
-    def __init__(self, length: int, stride: int, lag: int, channels: int) -> None:
-        self.length, self.stride, self.lag = length, stride, lag
+    def __init__(self, length: int, hop: int, lag: int, channels: int) -> None:
+        self.length, self.hop, self.lag = length, hop, lag
         self.begin = 0  # first time point that is not settled
         self.last = -1  # last time point of the newest window
         self.total = np.zeros((0, channels))
@@ -60,7 +60,7 @@ class Ledger:
     @property
     def latency(self) -> int:
         """Time points after its own that a score waits for at most, once a window is full."""
-        return max(self.stride - 1, self.lag + self.stride - 2 if self.lag else 0)
+        return max(self.hop - 1, self.lag + self.hop - 2 if self.lag else 0)
 
     def add(self, end: int, residual: Array) -> None:
         """Counts in one window's residual (time, channel), NaN where nothing was measured."""
@@ -82,7 +82,7 @@ class Ledger:
 
     def settled(self, *, all_of_them: bool = False) -> Array:
         """(time, channel) means of the points that no later window changes, from ``begin`` on."""
-        # The next window ends at ``last + stride`` at the earliest, or at ``last + 1`` at the end.
+        # The next window ends at ``last + hop`` at the earliest, or at ``last + 1`` at the end.
         upto = self.last + 1 if all_of_them else min(self.last, self.last + 1 - self.lag) + 1
         size = max(0, upto - self.begin)
         found = np.full((size, self.total.shape[1]), np.nan)

@@ -139,7 +139,7 @@ class Stream:
     def _advance(self, rows: Array) -> tuple[Array, Array, Array, Array]:
         before = self.first + len(self.held)
         self.held = np.concatenate([self.held, rows])
-        new = ends(before, before + len(rows) - 1, self.detector.window_, self.detector.stride)
+        new = ends(before, before + len(rows) - 1, self.detector.window_, self.detector.hop)
         self._count_in(new)
         spare = len(self.held) - self.detector.window_  # the last window may end at the last row
         found = self.ledger.settled()

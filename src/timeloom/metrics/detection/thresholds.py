@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from timeloom.data.alarms import rule_of
+
 __all__ = ["Threshold", "check_threshold", "fit_threshold", "flag"]
 
 Array = NDArray[Any]
@@ -22,6 +24,7 @@ class Threshold:
         last: The time point after the last one used. An empty span (``first == last``) says that
             no score was used: a constant taken from elsewhere.
         oracle: Whether it may have seen the labels it is scored with: an upper bound, no result.
+        notes: What the rule behind it has to say, in sentences.
     """
 
     value: float
@@ -29,12 +32,14 @@ class Threshold:
     first: int = 0
     last: int = 0
     oracle: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def fit_threshold(
     scores: ArrayLike,
     *,
     quantile: float = 0.99,
+    rule: str = "quantile",
     span: tuple[int, int] | None = None,
     series: str = "",
     oracle: bool = False,
@@ -43,14 +48,17 @@ def fit_threshold(
 
     Args:
         scores: (time,), higher = more abnormal; best of a stretch held to be normal.
-        quantile: Between 0 and 1.
+        quantile: Between 0 and 1; 1 less the share of normal points that may be flagged.
+        rule: ``"quantile"`` counts; ``"conformal"`` keeps the share on new points as well;
+            ``"pot"`` extrapolates to shares rarer than the scores show. The last two are those of
+            :mod:`timeloom.data.alarms`.
         span: First time point and the one after the last; all of ``scores`` where None.
         series: Name of the recording, which :func:`flag` and the evaluation compare.
         oracle: Says that it will be scored on the very points it was fitted on.
 
     Raises:
-        ValueError: If scores in the span are missing or not finite, or the quantile is not a
-            share.
+        ValueError: If scores in the span are missing or not finite, the quantile is not a share,
+            or the rule is unknown or has too few scores.
     """
     line = np.asarray(scores, dtype=np.float64)
     first, last = (0, line.size) if span is None else span
@@ -64,6 +72,10 @@ def fit_threshold(
     part = line[first:last]
     if not np.isfinite(part).all():
         raise ValueError("scores in the span must be finite; leave out points without a score.")
+    if rule != "quantile":
+        fitted = rule_of(rule, 1 - quantile).fit(part)
+        found = fitted.threshold_
+        return Threshold(found, series, int(first), int(last), oracle, fitted.notes)
     value = float(np.quantile(part, quantile, method="higher"))
     return Threshold(value, series, int(first), int(last), oracle)
 
