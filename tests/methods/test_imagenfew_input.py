@@ -197,3 +197,11 @@ def test_weights_of_another_version_are_refused(fitted, tmp_path):
 def test_a_setting_that_cannot_be_is_refused(settings, sentence):
     with pytest.raises(ValueError, match=sentence):
         ImagenFew(**{**QUICK, **settings}).fit(walks()).sample(1)
+
+
+def test_a_run_with_a_setting_of_another_version_is_said(fitted, tmp_path):
+    fitted.save(tmp_path)
+    place = tmp_path / "settings.json"
+    place.write_text(place.read_text().replace('"token_drop"', '"token_lost"'))
+    with pytest.raises(ValueError, match="a setting that this version .* does not know, 'token_lo"):
+        timeloom.methods.load(tmp_path)

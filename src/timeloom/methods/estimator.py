@@ -38,8 +38,7 @@ class Estimator(ABC):
     @property
     def settings(self) -> dict[str, Any]:
         """The constructor's arguments by name, JSON values only."""
-        names = list(inspect.signature(type(self).__init__).parameters)[1:]
-        values = {name: getattr(self, name) for name in names}
+        values = {name: getattr(self, name) for name in _arguments(type(self))}
         return {k: v if _plain(v) else OWN + type(v).__name__ for k, v in values.items()}
 
     @abstractmethod
@@ -169,12 +168,24 @@ class Estimator(ABC):
                 f"{folder} was trained with a {missing[0]} of your own; load it with "
                 f"{missing[0]}=… again."
             )
+        unknown = [name for name in whole["settings"] if name not in _arguments(cls)]
+        if unknown:
+            raise ValueError(
+                f"{folder} was written by timeloom {whole['version']} and has a setting that this "
+                f"version ({timeloom.__version__}) does not know, {unknown[0]!r}; load it with "
+                "that version, or train the run again."
+            )
         estimator = cls(**{**whole["settings"], **how})
         return estimator._restore(whole["fit"], read_weights(Path(folder)))
 
     def _need_fit(self) -> None:
         if not hasattr(self, "model_"):
             raise ValueError(f"this {type(self).__name__} is not fitted yet; call fit first.")
+
+
+def _arguments(method: type) -> list[str]:
+    """Names of the constructor's arguments."""
+    return list(inspect.signature(method).parameters)
 
 
 def read_weights(folder: Path) -> dict[str, NDArray[Any]]:
