@@ -214,7 +214,8 @@ class SeriesUNet(nn.Module):
         count, length = x.shape[1:]
         seen = None if told.back is None else torch.einsum("kst,nkt->nks", told.back, x)
         h = self.doors.enter(x, seen, told.values, told.known)
-        h = F.pad(h, (0, -length % self.multiple), mode="replicate")
+        if length % self.multiple:
+            h = F.pad(h, (0, -length % self.multiple), mode="replicate")
         message = self.time(t)
         if self.token is not None and told.token is not None:
             message = message + self.token(told.token)
