@@ -328,7 +328,7 @@ REFUSED = {
     "--windows must be at most the 138 windows that {pumps} gives; got 139": (
         [*ADAPT, "--windows", 139]
     ),
-    "windows must vary; every value is the same": (
+    "windows must vary; every value of every one is the same": (
         ["adapt", "{base}", "{still}", "-o", "{new}", "--window", 8]
     ),
     "this generator knows 'waves' already. Choose another name": [*ADAPT, "--name", "waves"],
@@ -346,7 +346,7 @@ REFUSED = {
     "--guidance is about labels": [*SAMPLE, "--guidance", 1],
     "--extrapolate is about labels": [*SAMPLE, "--extrapolate"],
     "--scale steers runs of tardiff": [*SAMPLE, "--scale", 1],
-    "name must be one of the sets trained on (engines, waves, pumps); got 'wave'": (
+    "name must be one of the 3 sets trained on (engines, waves, pumps); got 'wave'": (
         [*SAMPLE, "--name", "wave"]
     ),
     "--name is for runs of imagenfew, which know several sets; {plain} is one of diffmts": (

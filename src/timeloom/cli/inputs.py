@@ -196,6 +196,11 @@ def run_folder(run: Path) -> Path:
         ValueError: If this installation has none.
     """
     if str(run) != PRETRAINED:
+        if not run.exists() and difflib.get_close_matches(str(run), [PRETRAINED]):
+            raise ValueError(
+                f"the run folder {run} does not exist; {PRETRAINED} names the weights in the "
+                "package."
+            )
         return run
     if run.exists():
         say(f"{PRETRAINED}: using the folder of this name here, not the weights in the package")

@@ -15,7 +15,7 @@ from timeloom.cli.inputs import (
     read_windows_of,
     run_folder,
 )
-from timeloom.cli.messages import show, writing
+from timeloom.cli.messages import say, show, writing
 from timeloom.cli.options import Columns
 from timeloom.cli.progress import track
 from timeloom.methods.settings import read_run
@@ -94,6 +94,8 @@ def sample(
     from timeloom.methods import load
 
     model = load(folder, **({} if device is None else {"device": device}))
+    if folder != run and name is None:  # the weights in the package
+        say(f"windows of '{model.sets_[-1]}', of {len(model.sets_)} sets; --name asks for another")
     if like is not None:
         columns = Columns(series, time, label, channels, allow_pickle)
         labels = _labels_like(like, columns, model, stride, count, seed)

@@ -56,7 +56,8 @@ class Frame:
         power = np.square(_cosines(x.shape[1]) @ (x @ self.mix_)).mean(axis=0).T
         if not power.max() > 0:
             raise ValueError(
-                "windows must vary; every value is the same. Leave constant windows out."
+                "windows must vary; every value of every one is the same, so that there is nothing "
+                "to learn."
             )
         count = len(x)
         power = (count * power + PRIOR * _smooth(power)) / (count + PRIOR)

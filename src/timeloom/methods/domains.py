@@ -1,5 +1,6 @@
 """All data sets that one generator knows, by name and in the order in which they were met."""
 
+import difflib
 import warnings
 from typing import Any, Self
 
@@ -58,8 +59,10 @@ class Domains(dict[str, Domain]):
         if name is None:
             return list(self)[-1]
         if name not in self:
-            known = ", ".join(list(self)[-12:])
-            raise ValueError(f"name must be one of the sets trained on ({known}); got {name!r}.")
+            raise ValueError(
+                f"name must be one of the {len(self)} sets trained on "
+                f"({_some(list(self), name)}); got {name!r}."
+            )
         return name
 
     def check_new(self, name: str, few: Windows) -> None:
@@ -112,3 +115,11 @@ class Domains(dict[str, Domain]):
             self[name] = Domain(**self.how).restore(about, own)
             self.marks[name] = own["marks"].view(np.uint64)
         return self
+
+
+def _some(names: list[str], asked: str) -> str:
+    """The names nearest to what was asked for and the newest, if there are too many to list."""
+    if len(names) <= 12:
+        return ", ".join(names)
+    near = difflib.get_close_matches(asked, names, n=3, cutoff=0.3)
+    return f"such as {', '.join(dict.fromkeys([*near, *names[-3:]]))}; .sets_ lists all"

@@ -218,6 +218,11 @@ def as_windows(windows: Any, y: Any = None) -> Windows:
         if y is not None:
             raise ValueError("these Windows carry their own labels; give y only with plain arrays.")
         return windows
+    if isinstance(windows, (str, Path)):
+        raise ValueError(
+            f"windows must be Windows or an array (window, time, channel); got the text "
+            f"'{windows}'. Read a file by timeloom.read and cut it by timeloom.cut."
+        )
     return Windows(np.asarray(windows), None if y is None else np.asarray(y))
 
 

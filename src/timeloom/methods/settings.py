@@ -127,7 +127,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
     if not file.is_file():
         raise ValueError(
             f"{folder} holds no settings.json, so it is no run folder or was left half written; "
-            "train it again with timeloom fit, or give the folder that fit wrote."
+            "give the folder that timeloom fit or adapt wrote, or train it again."
         )
     try:
         run = json.loads(file.read_text(encoding="utf-8"))
