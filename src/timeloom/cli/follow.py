@@ -319,7 +319,7 @@ def _time(cell: Any) -> tuple[Any, float]:
     else:
         try:
             value = float(cell)
-            cell = int(cell) if cell.lstrip("+-").isdigit() else value
+            cell = int(cell) if str(cell).lstrip("+-").isdigit() else value
         except (TypeError, ValueError):
             return cell, _date(cell)
     if not math.isfinite(value):
