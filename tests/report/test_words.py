@@ -218,3 +218,12 @@ def test_the_summary_of_many_rows_fits_eighty_columns_and_shows_what_matters():
     text = "\n".join(lines)
     assert text.index(bad[:30]) < text.index("cross_correlation_error") < text.index(" 9 pass  ")
     assert "good_" not in text and "1 skipped" in lines[-1]
+
+
+def test_what_was_not_measured_is_counted_with_its_question_and_its_reason_said():
+    rows = [row("near", about="novelty"), row("bad", "fail", about="time")]
+    rows += [Record(f"far_{i}", why="10 windows are too few.", about="novelty") for i in range(5)]
+    text = summary(rows)
+    assert "1 pass  Is it new, or copied?  (5 skipped)" in text
+    assert text.splitlines()[-1] == "5 skipped: 10 windows are too few."
+    assert "skipped:" not in summary(rows[:-1])

@@ -34,15 +34,13 @@ NO_MORE = "Sees no more than means and covariances here."
 def measures(records: Records) -> list[dict[str, Any]]:
     """The groups that hold a measured record: question, worst verdict, counts and rows.
 
-    The worst rows come first; a group is ``open`` where something fails or warns.
+    The worst rows come first; a group is ``open`` where something fails or warns. ``skipped``
+    counts those of its records that were not measured.
     """
     groups = []
     for about, question in QUESTIONS.items():
-        some = [
-            one
-            for one in records
-            if one.verdict != "skipped" and (group_of(one) if about else _lost(one)) == about
-        ]
+        every = [one for one in records if (group_of(one) if about else _lost(one)) == about]
+        some = [one for one in every if one.verdict != "skipped"]
         if not some:
             continue
         some.sort(key=lambda one: ORDER.index(one.verdict))
@@ -56,6 +54,7 @@ def measures(records: Records) -> list[dict[str, Any]]:
                 "symbol": SYMBOLS[words[0]],
                 "counts": ", ".join(counts),
                 "open": words[0] != "pass",
+                "skipped": len(every) - len(some),
                 "rows": [_row(one) for one in some],
             }
         )
