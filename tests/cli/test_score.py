@@ -6,6 +6,7 @@ import pytest
 from detectors import CHANNELS, pumps, table, trained
 
 import timeloom as tl
+from timeloom.cli import main
 from timeloom.data.windows import Series
 
 FAULT = 150
@@ -152,3 +153,18 @@ def test_standard_input_needs_follow(run, refused):
 
 def test_a_run_of_a_generator_gives_no_scores(fitted, data, refused):
     assert "ddmt" in refused("score", fitted, data, "-o", "s.csv")
+
+
+@pytest.mark.filterwarnings("default::UserWarning")
+def test_a_detector_is_trained_from_the_command_line_without_its_labelled_faults(tmp_path, capsys):
+    own = table(pumps(400, seed=3, fault=FAULT))
+    own["anomaly"] = 0
+    own.loc[FAULT : FAULT + 9, "anomaly"] = 1
+    own.to_csv(tmp_path / "normal.csv", index=False)
+    line = ["fit", "ddmt", str(tmp_path / "normal.csv"), "--label", "anomaly", "--window", "16"]
+    line += ["-o", str(tmp_path / "run"), "--steps", "3", "--set", "width=8", "--device", "cpu"]
+    assert main(line) == 0
+    said = capsys.readouterr()
+    assert "1 recording, 400 time points x 3 channels" in said.out + said.err
+    assert "10 time points that are labelled as anomalies" in said.err
+    assert tl.load(tmp_path / "run").window_ == 16

@@ -192,6 +192,11 @@ def test_a_dead_channel_counts_once_it_moves():
         (dict(start="end"), "start must be one of anchor, blind, noise"),
         (dict(pool="sum"), "pool must be one of mean, square, max"),
         (dict(parts=1), "parts must be from 2 to 8; got 1"),
+        (dict(hop=0), "hop must be at least 1; got 0"),
+        (dict(hop=17), "hop must be at most the window's 16 time points"),
+        (dict(block=0), "block must be at least 1; got 0"),
+        (dict(anchor=0.0), "anchor must be above 0; got 0"),
+        (dict(share=1.5), "share must be at least 0 and at most 1; got 1.5"),
         (dict(scope="query"), "needs network='transformer'"),
         (dict(threshold="best"), "best"),
         (dict(alarm_rate=2.0), "alarm_rate"),
@@ -219,3 +224,15 @@ def test_bad_recordings_are_said(fitted):
 def test_where_too_little_is_there_to_set_aside_it_is_said():
     model = DDMT(**QUICK | dict(train_steps=2)).fit(waves(40))
     assert "too little data to set some aside" in model.notes_[0]
+
+
+def test_what_is_drawn_for_a_window_hangs_on_its_place_alone(broken, monkeypatch):
+    how = dict(window=16, width=16, heads=2, steps=3, train_steps=2, batch=8, hop=8, device="cpu")
+    model = DDMT.paper(**how).fit(waves())
+    whole = model.anomaly_scores(broken)
+    monkeypatch.setattr("timeloom.methods.ddmt.WINDOWS", 3)
+    np.testing.assert_allclose(model.anomaly_scores(broken), whole, rtol=1e-4, atol=1e-5)
+    stream = model.stream(lag=0)
+    answers = [stream.push(broken[at : at + 50]) for at in range(0, 300, 50)]
+    scores = np.concatenate([one.scores for one in [*answers, stream.finish()]])
+    np.testing.assert_allclose(scores, whole, rtol=1e-4, atol=1e-5)

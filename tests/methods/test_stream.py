@@ -69,6 +69,7 @@ def test_missing_rows_are_counted_as_not_measured_and_said(detector):
     stream = detector.stream()
     answer = stream.push(x[kept], time[kept])
     assert answer.notes == ("3 rows are missing; they count as not measured.",)
+    np.testing.assert_array_equal(answer.taken, kept)
     rows, scores, *_ = joined([answer, stream.finish()])
     np.testing.assert_array_equal(rows, np.arange(100))
     x[50:53] = np.nan
@@ -82,6 +83,7 @@ def test_late_and_repeated_rows_are_left_out_and_said(detector):
     stream = detector.stream()
     answer = stream.push(x[order], time[order])
     assert answer.notes == ("11 rows came late or repeated a time stamp; they were left out.",)
+    assert answer.taken.tolist() == [*range(30), *[-1] * 11, *range(30, 60)]
     np.testing.assert_array_equal(joined([answer, stream.finish()])[0], np.arange(60))
 
 
@@ -90,6 +92,7 @@ def test_after_a_long_silence_all_begins_anew(detector):
     stream = detector.stream()
     answer = stream.push(x, time)
     assert answer.notes == ("99,960 rows are missing; scoring begins anew.",)
+    np.testing.assert_array_equal(answer.taken, np.arange(80))
     rows, scores, *_ = joined([answer, stream.finish()])
     detector.lag = 0
     expected = [detector.anomaly_scores(part) for part in (x[:40], x[40:])]

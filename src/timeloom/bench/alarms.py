@@ -10,8 +10,8 @@ import numpy as np
 
 import timeloom
 from timeloom.bench.faults import FAULTS, Fault
+from timeloom.bench.page import save_page
 from timeloom.bench.records import note, share_of
-from timeloom.data.atomic import atomic
 from timeloom.data.prices import to_log_prices
 from timeloom.data.sets import load_dataset
 from timeloom.data.windows import Series, Windows, cut
@@ -145,10 +145,7 @@ def _page(path: Path) -> Path:
         "measured alone), and by which.\n",
         markdown(list(_caught([r for r in records if r.method != "real"]))),
     ]
-    page = path.with_suffix(".md")
-    with atomic(page) as there:
-        there.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return page
+    return save_page(path, "\n".join(lines) + "\n")
 
 
 def _false_alarms(records: list[Record]) -> Iterator[dict[str, Any]]:

@@ -9,8 +9,8 @@ import numpy as np
 import timeloom
 from timeloom.bench.few_arms import ADAPTED, COPY, EVERY, FLOOR, MIXUP, SCRATCH
 from timeloom.bench.few_judges import FIGURES
+from timeloom.bench.page import save_page
 from timeloom.bench.paired_page import difference
-from timeloom.data.atomic import atomic
 from timeloom.metrics.record import Record, read_records
 from timeloom.report.tables import markdown
 
@@ -57,10 +57,7 @@ def write_few_page(path: Path, plan: Sequence[Planned]) -> Path:
     lines += _variants(grid)
     lines += ["## What it took\n", *_costs(records)]
     lines += ["## The plan beside what was run\n", _progress(plan, records)]
-    page = path.with_suffix(".md")
-    with atomic(page) as there:
-        there.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return page
+    return save_page(path, "\n".join(lines) + "\n")
 
 
 def grid_of(records: Sequence[Record]) -> Grid:

@@ -6,8 +6,7 @@ from statistics import mean
 from typing import Any, NamedTuple
 
 import timeloom
-from timeloom.bench.page import summary
-from timeloom.data.atomic import atomic
+from timeloom.bench.page import save_page, summary
 from timeloom.metrics.record import Record, read_records
 from timeloom.report.tables import markdown, spread
 
@@ -85,10 +84,7 @@ def write_full_page(path: Path, plan: Sequence[Planned]) -> Path:
     lines += [*_scores(found, names, records), *_strong(found, names), *_stock(found)]
     lines += [*_steps(found, names), *_rules(found, names), *_costs(found, names)]
     lines += ["## The plan beside what was run\n", _progress(plan, records)]
-    page = path.with_suffix(".md")
-    with atomic(page) as there:
-        there.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return page
+    return save_page(path, "\n".join(lines) + "\n")
 
 
 def _opening(path: Path, records: Sequence[Record]) -> str:

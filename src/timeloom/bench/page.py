@@ -8,7 +8,7 @@ from timeloom.data.atomic import atomic
 from timeloom.metrics.record import Record, read_records
 from timeloom.report.tables import markdown
 
-__all__ = ["summary", "write_page"]
+__all__ = ["save_page", "summary", "write_page"]
 
 Published = Mapping[tuple[str, int, str], str]
 
@@ -47,7 +47,12 @@ def write_page(path: Path, published: Published, command: str) -> Path:
             row["published"] = published.get((name, int(length), metric))
             rows.append(row)
         lines.append(f"## {name}, windows of {length}\n\n{markdown(rows)}")
+    return save_page(path, "\n".join(lines))
+
+
+def save_page(path: Path, text: str) -> Path:
+    """Writes the page of the records ``path`` beside them, and returns where it is."""
     page = path.with_suffix(".md")
     with atomic(page) as there:
-        there.write_text("\n".join(lines), encoding="utf-8")
+        there.write_text(text, encoding="utf-8")
     return page

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import timeloom
-from timeloom.data.atomic import atomic
+from timeloom.bench.page import save_page
 from timeloom.metrics.record import Record, read_records
 from timeloom.report.tables import markdown
 
@@ -181,10 +181,7 @@ def write_paired_page(
     lines += ["## What it took\n", markdown(list(_cost(records)))]
     if tried is not None and tried.exists():
         lines += _candidates(read_records(tried), {one.data for one in records})
-    page = path.with_suffix(".md")
-    with atomic(page) as there:
-        there.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return page
+    return save_page(path, "\n".join(lines) + "\n")
 
 
 def _arms(sets: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -6,9 +6,9 @@ from typing import Any
 
 import timeloom
 from timeloom.bench.crossdomain import ALPHAS, PROTOCOLS
+from timeloom.bench.page import save_page
 from timeloom.bench.ten_steps import ARMS, Task
 from timeloom.bench.ten_words import OUTSIDE, SAID, Seen, agreement, artefacts, reached
-from timeloom.data.atomic import atomic
 from timeloom.metrics.record import read_records
 from timeloom.metrics.utility import CLASS_SCORES
 from timeloom.report.tables import markdown
@@ -43,10 +43,7 @@ def write_ten_page(path: Path, tasks: Sequence[Task], command: str) -> Path:
         seen = Seen(records, task)
         if seen.each("real", "baseline auroc"):
             lines += [f"## {task.name}\n", *_section(seen, task)]
-    page = path.with_suffix(".md")
-    with atomic(page) as there:
-        there.write_text("\n".join(lines), encoding="utf-8")
-    return page
+    return save_page(path, "\n".join(lines))
 
 
 def _section(seen: Seen, task: Task) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import timeloom
+from timeloom.bench.page import save_page
 from timeloom.bench.paired_page import difference
 from timeloom.bench.token_parts import (
     ADAPTED,
@@ -68,10 +69,7 @@ def write_token_page(path: Path, planned: Sequence[tuple[str, str, int]] = ()) -
         lines.insert(
             1, f"![The tokens of all real sets on their principal plane]({picture.name})\n"
         )
-    page = path.with_suffix(".md")
-    with atomic(page) as there:
-        there.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return page
+    return save_page(path, "\n".join(lines) + "\n")
 
 
 def _progress(records: Sequence[Record], planned: Sequence[tuple[str, str, int]]) -> Iterator[str]:

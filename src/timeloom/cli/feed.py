@@ -1,16 +1,12 @@
 """One recording of a stream: its rows in, and each score beside the row that it belongs to."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from statistics import median
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from timeloom.cli.follow import Row
 
 __all__ = ["Answer", "Feed"]
-
-IRREGULAR = 1.4  # usual steps between two time stamps from which on rows may be missing
-STEPS_KEPT = 64  # time stamps from which the usual step is known
 
 
 class Answer(NamedTuple):
@@ -48,19 +44,16 @@ class Feed:
         self.stream = stream
         self.waiting: deque[tuple[int, Any]] = deque((row, stamp) for row, stamp in waiting)
 
-    def push(self, rows: Sequence[Row]) -> Iterator[Answer]:
+    def push(self, rows: Sequence[Row]) -> Answer:
         """Takes rows and gives the scores that are settled, in order."""
         import numpy as np
 
-        for piece, taken in self._pieces(rows):
-            values = np.array([row.values for row in piece])
-            timed = piece[0].time is not None
-            at = np.array([row.time for row in piece]) if timed else None
-            scored = self.stream.push(values, time=at)
-            # Rows can be missing only before a piece, so the last numbers are those of its rows.
-            first = self.stream.count - len(taken)
-            self.waiting.extend((first + k, row.stamp) for k, row in enumerate(taken))
-            yield self._settled(scored)
+        timed = rows[0].time is not None
+        at = np.array([row.time for row in rows], dtype=np.float64) if timed else None
+        scored = self.stream.push(np.array([row.values for row in rows]), time=at)
+        pairs = zip(scored.taken.tolist(), rows, strict=True)
+        self.waiting.extend((number, row.stamp) for number, row in pairs if number >= 0)
+        return self._settled(scored)
 
     def finish(self) -> Answer:
         """The scores of the rows that still wait, at the end of the stream."""
@@ -81,27 +74,3 @@ class Feed:
             scored.alarms[places],
             scored.notes,
         )
-
-    def _pieces(self, rows: Sequence[Row]) -> Iterator[tuple[list[Row], list[Row]]]:
-        """Rows without a gap among them, and those of them that are neither late nor repeated."""
-        if rows[0].time is None:
-            yield list(rows), list(rows)
-            return
-        steps = deque(self.stream.steps.tolist(), maxlen=STEPS_KEPT)
-        last = float(self.stream.stamp)
-        piece: list[Row] = []
-        taken: list[Row] = []
-        for row in rows:
-            step = float(row.time or 0.0) - last
-            if step <= 0:
-                piece.append(row)
-                continue
-            if steps and step > IRREGULAR * median(steps) and piece:
-                yield piece, taken
-                piece, taken = [], []
-            if step == step:  # not the first row of all
-                steps.append(step)
-            last = float(row.time or 0.0)
-            piece.append(row)
-            taken.append(row)
-        yield piece, taken

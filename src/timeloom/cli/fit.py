@@ -11,6 +11,7 @@ from timeloom.cli.inputs import (
     check_data,
     check_generates,
     plain_name,
+    read_data,
     read_parts,
     read_windows_of,
 )
@@ -43,7 +44,7 @@ def fit(
             "--window",
             min=2,
             help="Time points per window; for imagenfew repeatable. Default: whole series, if "
-            "equally long.",
+            "equally long; 64 for ddmt, which cuts recordings by itself and needs no --stride.",
         ),
     ] = None,
     stride: options.WindowStride = None,
@@ -92,11 +93,15 @@ def fit(
     for spec in [*data, *([] if test is None else [test])]:
         check_data(spec)
     cuts = lengths or [length or base.get("length")]
-    sets = _read_sets(data, columns, cuts, stride or step or 1)
-    windows: Any = next(iter(sets.values()))[0]
-    if method == "imagenfew":
-        say_labels_unused(windows)
-        windows = sets
+    if method in known.DETECTORS and Path(data[0]).suffix.lower() != ".npz":
+        windows: Any = _read_recordings(data[0], columns)
+        chosen |= {} if cuts[0] is None else {"window": cuts[0]}
+    else:
+        sets = _read_sets(data, columns, cuts, stride or step or 1)
+        windows = next(iter(sets.values()))[0]
+        if method == "imagenfew":
+            say_labels_unused(windows)
+            windows = sets
     how: dict[str, Any] = {"folder": run, "resume": resume}
     if generator is not None:
         from timeloom.methods import load
@@ -157,6 +162,15 @@ def _read_sets(
         say(f"{spec}: {' and '.join(counts)} time points x {parts[0].shape[1]} channels")
         sets[name] = parts
     return sets
+
+
+def _read_recordings(spec: str, columns: Columns) -> list[Any]:
+    """Whole recordings: a detector cuts them itself, and no more windows than it trains on."""
+    found = read_data(spec, columns, part="train")
+    rows = sum(len(one) for one in found)
+    word = "recording" if len(found) == 1 else "recordings"
+    say(f"{spec}: {len(found)} {word}, {rows:,} time points x {len(found[0].channels)} channels")
+    return found
 
 
 def _show_strength(model: Any) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from timeloom.cli.messages import say
 from timeloom.cli.options import Columns
 from timeloom.data.windows import Series, Windows, cut
+from timeloom.methods.settings import DETECTORS
 
 __all__ = [
     "check_data",
@@ -221,10 +222,10 @@ def check_generates(method: str, run: Path) -> None:
     Raises:
         ValueError: If it is that of a detector.
     """
-    if method == "ddmt":
+    if method in DETECTORS:
         raise ValueError(
-            f"{run} is a run of ddmt, which finds anomalies and draws nothing; use timeloom score, "
-            "or give the run of a generator."
+            f"{run} is a run of {method}, which finds anomalies and draws nothing; use timeloom "
+            "score, or give the run of a generator."
         )
 
 

@@ -15,11 +15,10 @@ from timeloom.cli.messages import say, show, writing
 from timeloom.cli.options import Columns
 from timeloom.cli.progress import track
 from timeloom.data.windows import Series
-from timeloom.methods.settings import read_run
+from timeloom.methods.settings import DETECTORS, read_run
 
 __all__ = ["score"]
 
-DETECTORS = ("ddmt",)  # the methods whose runs give scores
 LINES = (".jsonl", ".csv")  # what a stream is written as
 
 

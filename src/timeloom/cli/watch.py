@@ -122,8 +122,7 @@ class Watch:
         for name, own in groups.items():
             if name not in self._feeds:
                 self._feeds[name] = Feed(self.detector.stream(lag=self.lag))
-            for answer in self._feeds[name].push(own):
-                self._answer(name, answer, writer)
+            self._answer(name, self._feeds[name].push(own), writer)
         self.rows += len(rows)
 
     def _answer(self, name: str, answer: Any, writer: "Writer") -> None:

@@ -46,6 +46,10 @@ FAINT = 1e-6  # of a channel's level: a spread below this is rounding, and the c
 LEAST = 0.05  # spreads: what is rebuilt that well is rebuilt as well as any channel can be
 WINDOWS = 512  # that are scored at once
 POOLS = ("mean", "square", "max")
+UNPARTED = (
+    "There was too little data to set some aside, so the threshold comes from the very data that "
+    "were trained on, and will give more false alarms than asked for."
+)
 
 
 @dataclass
@@ -138,10 +142,9 @@ class DDMT(Estimator):
         """The published model: 500 steps from noise, so that no score looks at its window.
 
         Windows of 100 that do not overlap, one layer of 512 features, the neighbour mask on
-        attention in training and scoring alike, the mean square of a channel's distance. What was
-        released beyond it, a threshold read from the test scores and the best of 100 draws, is in
-        ``timeloom bench anomaly``. The optimiser is Adam's: with the paper's SGD at 1e-4 the loss
-        stays where it began.
+        attention in training and scoring alike, the mean square of a channel's distance. Left out
+        are a threshold read from the test scores and the best of 100 draws. The optimiser is
+        Adam's: with the paper's SGD at 1e-4 the loss stays where it began.
         """
         values: dict[str, Any] = dict(
             window=100, mask="neighbour", scope="query", start="noise", steps=500
@@ -199,6 +202,11 @@ class DDMT(Estimator):
         """Everything that is known before the first step."""
         self.data_, self.window_, self.channels_ = fingerprint(cuts), cuts.shape[0], cuts.channels
         comb(self.window_, self.block, self.parts)  # which says if they do not fit
+        if self.hop > self.window_:
+            raise ValueError(
+                f"hop must be at most the window's {self.window_} time points, or some would have "
+                f"no score; got {self.hop}."
+            )
         self.scaler_ = Scaler().fit(cuts.x)
         level = np.maximum(np.abs(self.scaler_.center_), FAINT)
         # What never moved has no unit but its own, and still counts once it moves.
@@ -218,9 +226,9 @@ class DDMT(Estimator):
         ``z`` (window, channel, time) is scaled; ``measured``, of the same shape, is 1 where it was
         measured.
         """
-        given = measured * (0 if self.known == 0 else 1)
+        given = torch.zeros_like(measured)
         if self.known > 0:
-            given = given * hidden_points(z.shape, self.known, rng).to(z.device)
+            given = measured * hidden_points(z.shape, self.known, rng).to(z.device)
         return model.loss(z, measured, given, rng)
 
     def anomaly_scores(self, series: Recordings) -> Any:
@@ -233,7 +241,7 @@ class DDMT(Estimator):
             ValueError: If a recording is shorter than a window or has other channels than the
                 training data.
         """
-        return self._each(series, lambda one: self.pooled(self._channels(one)))
+        return self._each(series, self._points)
 
     def channel_scores(self, series: Recordings) -> Any:
         """(time, channel) how abnormal each channel is: 1 is the most that is usual for it.
@@ -244,15 +252,13 @@ class DDMT(Estimator):
 
     def score_samples(self, series: Recordings) -> Any:
         """(time,) the negative of :meth:`anomaly_scores`, scikit-learn's sign."""
-        return self._each(series, lambda one: -self.pooled(self._channels(one)))
+        return self._each(series, lambda one: -self._points(one))
 
     def predict(self, series: Recordings) -> Any:
         """(time,) 1 where the score is above ``threshold_``, else 0."""
-
-        def flags(one: Series) -> Array:
-            return (self.pooled(self._channels(one)) > self.threshold_).astype(np.int64)
-
-        return self._each(series, flags)
+        return self._each(
+            series, lambda one: (self._points(one) > self.threshold_).astype(np.int64)
+        )
 
     def stream(self, *, lag: int = 0, state: dict[str, Array] | None = None) -> Stream:
         """A scorer of rows as they arrive; ``state`` is that of an earlier one, to go on with.
@@ -275,23 +281,24 @@ class DDMT(Estimator):
         wait = self.window_ if lag is None else lag
         return Ledger(self.window_, self.hop, wait, len(self.channels_))
 
-    def wrong(self, values: Array, at: Array) -> Array:
+    def wrong(self, values: Array, at: Array, first: int) -> Array:
         """(window, time, channel) by how much windows are rebuilt wrongly; NaN: not measured.
 
         Args:
             values: (time, channel) in the units of the source, NaN = not measured.
-            at: (window,) last time point of each window.
+            at: (window,) last time point of each window, counted from the recording's first.
+            first: Time point of the recording that ``values`` begin at.
         """
         z = self._scaled(values)
         views = np.lib.stride_tricks.sliding_window_view(z, self.window_, axis=0)
-        x = np.ascontiguousarray(views[at - self.window_ + 1].transpose(0, 2, 1))
+        x = np.ascontiguousarray(views[at - first - self.window_ + 1].transpose(0, 2, 1))
         device = pick_device(self.device)
         model = self.model_.to(device).eval()
         parts = torch.from_numpy(comb(self.window_, self.block, self.parts)).to(device)
         size = max(1, CHUNK // (self.parts if self.mask == "comb" else 1))
         out = np.empty(x.shape)
-        for first in range(0, len(x), size):
-            rows = slice(first, first + size)
+        for begin in range(0, len(x), size):
+            rows = slice(begin, begin + size)
             clean, measured = (part.to(device) for part in self._tensors(x[rows]))
             rebuilt = model.rebuilt(clean, measured, parts, at[rows].tolist()).mT.cpu().numpy()
             out[rows] = np.abs(rebuilt - x[rows])  # NaN stays NaN
@@ -310,7 +317,7 @@ class DDMT(Estimator):
         ledger, found = self.ledger(self.lag), []
         for rows in np.array_split(at, -(-len(at) // WINDOWS)):
             low = rows[0] - self.window_ + 1
-            own = self.wrong(one.values[low : rows[-1] + 1], rows - low)
+            own = self.wrong(one.values[low : rows[-1] + 1], rows, low)
             for end, residual in zip(rows.tolist(), own, strict=True):
                 ledger.add(end, residual)
             found.append(ledger.settled())
@@ -331,24 +338,19 @@ class DDMT(Estimator):
     def _channels(self, one: Series) -> Array:
         return self.measured_by_usual(self._residuals(one))
 
+    def _points(self, one: Series) -> Array:
+        return self.pooled(self._channels(one))
+
     def _find_threshold(self, calibrating: Sequence[Series], kept: Sequence[Series]) -> None:
         """What is usual in each channel, and from which score on it is an alarm."""
         long = [one for one in calibrating if len(one) >= self.window_]
         self.rule_ = rule_of(self.threshold, self.alarm_rate)
-        told = (
-            ()
-            if long
-            else (
-                "There was too little data to set some aside, so the threshold comes from the very "
-                "data that were trained on, and will give more false alarms than asked for.",
-            )
-        )
         residuals = [self._residuals(one) for one in long or kept if len(one) >= self.window_]
         if self.calibrate:
             usual = np.nanquantile(np.concatenate(residuals), 0.99, axis=0)
             self.usual_ = np.maximum(np.nan_to_num(usual, nan=1.0), LEAST)
         self.rule_.fit([self.pooled(self.measured_by_usual(own)) for own in residuals])
-        self.notes_ = (*told, *self.rule_.notes)
+        self.notes_ = self.rule_.notes if long else (UNPARTED, *self.rule_.notes)
 
     def _each(self, series: Recordings, answer: Callable[[Series], Array]) -> Any:
         self._need_fit()

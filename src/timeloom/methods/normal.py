@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from timeloom.data.sets.folder import rows
 from timeloom.data.windows import Series, Windows, cut, stitch
 
 __all__ = [
     "Recordings",
     "as_recordings",
     "check_channels",
-    "part_of_series",
     "parted",
     "training_windows",
     "without_anomalies",
@@ -168,8 +168,8 @@ def parted(
     if share == 0:
         return list(series), []
     if len(series) >= 5:
-        rows = np.random.default_rng(seed).permutation(len(series))
-        chosen = set(rows[: max(1, round(share * len(series)))].tolist())
+        order = np.random.default_rng(seed).permutation(len(series))
+        chosen = set(order[: max(1, round(share * len(series)))].tolist())
         sides = [[s for i, s in enumerate(series) if (i in chosen) == own] for own in (False, True)]
         return sides[0], sides[1]
     train, calibrate = [], []
@@ -178,16 +178,9 @@ def parted(
         if at - length < length or len(one) - at < length:
             train.append(one)
             continue
-        train.append(part_of_series(one, 0, at - length))
-        calibrate.append(part_of_series(one, at, len(one)))
+        train.append(rows(one, slice(0, at - length)))
+        calibrate.append(rows(one, slice(at, None)))
     return train, calibrate
-
-
-def part_of_series(one: Series, first: int, last: int) -> Series:
-    """Time points from ``first`` to before ``last``."""
-    label = one.label[first:last] if one.label is not None and one.label.ndim else one.label
-    time = None if one.time is None else one.time[first:last]
-    return replace(one, values=one.values[first:last], label=label, time=time)
 
 
 def training_windows(series: Sequence[Series], length: int, most: int) -> Windows:

@@ -165,6 +165,12 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "data_spread": (0, np.inf, "both open"),
     "balance": (0, np.inf, "high open"),
     "rank": (0, np.inf, "high open"),
+    "hop": (1, np.inf, "high open"),
+    "block": (1, np.inf, "high open"),
+    "anchor": (0, np.inf, "both open"),
+    "share": (0, 1, ""),
+    "steps": (1, np.inf, "high open"),
+    "layers": (1, np.inf, "high open"),
 }
 
 

@@ -20,6 +20,7 @@ __all__ = ["MASKS", "NETWORKS", "STARTS", "Rebuilder", "Seen"]
 NETWORKS = ("series", "transformer")
 MASKS = ("comb", "neighbour", "none")
 STARTS = ("anchor", "blind", "noise")
+PUBLISHED = 500  # noise levels of the paper, of which the sampler takes ``steps``
 SCOPES = ("input", "query", "key")
 
 
@@ -201,7 +202,7 @@ def _network(settings: dict[str, Any], channels: int) -> nn.Module:
 
 def _schedule(settings: dict[str, Any]) -> Schedule:
     if settings["start"] == "noise":
-        return BetaSchedule(settings["steps"], 1e-4, 0.02)
+        return BetaSchedule(PUBLISHED, 1e-4, 0.02)
     return KarrasSchedule(
         **{key: settings[f"level_{key}"] for key in ("low", "high", "mean", "spread")}
     )

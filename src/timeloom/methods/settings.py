@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "DETECTORS",
     "FORMAT",
     "METHODS",
     "Setting",
@@ -31,6 +32,7 @@ METHODS = {  # where each method's class is
     "imagenfew": "timeloom.methods.imagenfew:ImagenFew",
     "ddmt": "timeloom.methods.ddmt:DDMT",
 }
+DETECTORS = ("ddmt",)  # those of the methods that score and draw nothing
 FORMAT = 1  # of the run folders that this version writes and reads
 
 _TYPES: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}

@@ -28,6 +28,7 @@ class Scored(NamedTuple):
         channel_scores: (row, channel).
         alarms: (row,) whether the score is above the threshold.
         notes: What the user should know: gaps, repeated or late rows.
+        taken: (pushed row,) the number that each row of this push was given; -1: left out.
     """
 
     rows: NDArray[np.int64]
@@ -35,6 +36,15 @@ class Scored(NamedTuple):
     channel_scores: Array
     alarms: NDArray[np.bool_]
     notes: tuple[str, ...]
+    taken: NDArray[np.int64]
+
+
+class Taken(NamedTuple):
+    """Rows that were understood: runs of them, each but the first of which begins anew."""
+
+    runs: list[Array]
+    notes: tuple[str, ...]
+    numbers: NDArray[np.int64]
 
 
 class Stream:
@@ -97,7 +107,7 @@ class Stream:
             ValueError: If rows have other channels than the training data, hold inf, or stamps
                 are not one per row.
         """
-        runs, notes = self._taken(rows, time)
+        runs, notes, taken = self._taken(rows, time)
         found = [self._advance(runs[0])]
         for run in runs[1:]:
             found.append(self._closed())
@@ -106,11 +116,11 @@ class Stream:
             self.base = base
             found.append(self._advance(run))
         parts = [np.concatenate(part) for part in zip(*found, strict=True)]
-        return Scored(parts[0], parts[1], parts[2], parts[3], notes)
+        return Scored(parts[0], parts[1], parts[2], parts[3], notes, taken)
 
     def finish(self) -> Scored:
         """The scores of the rows that still wait, as at the end of a recording."""
-        return Scored(*self._closed(), ())
+        return Scored(*self._closed(), (), np.zeros(0, np.int64))
 
     def _closed(self) -> tuple[Array, Array, Array, Array]:
         last = self.first + len(self.held) - 1
@@ -149,10 +159,9 @@ class Stream:
 
     def _count_in(self, at: NDArray[np.int64]) -> None:
         for rows in np.array_split(at, -(-len(at) // 256)) if len(at) else ():
-            low = rows[0] - self.detector.window_ + 1 - self.first
-            own = self.detector.wrong(
-                self.held[low : rows[-1] + 1 - self.first], rows - self.first - low
-            )
+            low = rows[0] - self.detector.window_ + 1
+            held = self.held[low - self.first : rows[-1] + 1 - self.first]
+            own = self.detector.wrong(held, rows, int(low))
             for end, residual in zip(rows.tolist(), own, strict=True):
                 self.ledger.add(end, residual)
 
@@ -162,8 +171,7 @@ class Stream:
         rows = np.arange(len(scores)) + self.base + self.ledger.begin - len(scores)
         return rows, scores, channels, scores > self.detector.threshold_
 
-    def _taken(self, rows: ArrayLike, time: Any) -> tuple[list[Array], tuple[str, ...]]:
-        """(runs of rows, each but the first of which begins anew; notes)."""
+    def _taken(self, rows: ArrayLike, time: Any) -> Taken:
         values = np.asarray(rows, dtype=np.float64)
         values = values[None] if values.ndim == 1 else values
         size = self.held.shape[1]
@@ -175,7 +183,7 @@ class Stream:
         if np.isinf(values).any():
             raise ValueError("values must be finite or NaN; got inf. Replace it by NaN.")
         if time is None:
-            return [values], ()
+            return Taken([values], (), self.count + np.arange(len(values)))
         stamps = _seconds(time)
         if len(stamps) != len(values):
             raise ValueError(
@@ -183,13 +191,13 @@ class Stream:
             )
         return self._by_time(values, stamps)
 
-    def _by_time(self, values: Array, stamps: Array) -> tuple[list[Array], tuple[str, ...]]:
+    def _by_time(self, values: Array, stamps: Array) -> Taken:
         runs: list[list[Array]] = [[]]
-        notes, late = [], 0
+        notes, numbers, number = [], [], self.count
         for row, stamp in zip(values, stamps.tolist(), strict=True):
             step = stamp - self.stamp
             if step <= 0 or np.isnan(stamp):
-                late += 1
+                numbers.append(-1)
                 continue
             usual = float(np.median(self.steps)) if len(self.steps) else step
             missing = 0 if np.isnan(step) or step <= GAP * usual else round(step / usual) - 1
@@ -199,13 +207,18 @@ class Stream:
             elif missing > 0:
                 notes.append(f"{missing:,} rows are missing; they count as not measured.")
                 runs[-1].extend([np.full(len(row), np.nan)] * missing)
+                number += missing
             elif not np.isnan(step):
                 self.steps = np.append(self.steps, step)[-STEPS_KEPT:]
             self.stamp = stamp
             runs[-1].append(row)
+            numbers.append(number)
+            number += 1
+        late = numbers.count(-1)
         if late:
             notes.append(f"{late:,} rows came late or repeated a time stamp; they were left out.")
-        return [np.array(run).reshape(len(run), values.shape[1]) for run in runs], tuple(notes)
+        found = [np.array(run).reshape(len(run), values.shape[1]) for run in runs]
+        return Taken(found, tuple(notes), np.array(numbers, dtype=np.int64))
 
 
 def _seconds(time: Any) -> Array:
