@@ -5,8 +5,11 @@ import pytest
 
 from timeloom.bench.anomaly_rivals import RIVALS, held_out_threshold, scaling, spread
 from timeloom.data.windows import Series, cut, stitch
+from timeloom.methods.spans import Spans
 from timeloom.metrics.detection import auc_roc
 
+# Their long spans reach over most of the recordings here.
+LOCAL = [one for one in RIVALS if not one.name.endswith("spans")]
 BY_NAME = {one.name: one for one in RIVALS}
 BLIND = ("random", "difference")  # a slow bump has no steep edge
 WHOLE = ("random", "k-means, published")  # learn nothing from the training part
@@ -30,7 +33,7 @@ def with_bump(rng, channels=3):
     return x, labels
 
 
-@pytest.mark.parametrize("rival", RIVALS, ids=lambda one: one.name)
+@pytest.mark.parametrize("rival", LOCAL, ids=lambda one: one.name)
 @pytest.mark.parametrize("channels", [3, 1])
 def test_every_point_has_a_score_and_a_plain_fault_is_found(rival, channels, rng):
     train, (test, labels) = waves(rng, 400, channels), with_bump(rng, channels)
@@ -61,12 +64,24 @@ def test_a_seed_repeats_and_only_what_draws_changes_with_it(rival, rng):
 
 
 @pytest.mark.parametrize(
-    "rival", [one for one in RIVALS if one.name not in WHOLE], ids=lambda one: one.name
+    "rival", [one for one in LOCAL if one.name not in WHOLE], ids=lambda one: one.name
 )
 def test_the_score_of_a_point_does_not_hang_on_rows_far_from_it(rival, rng):
     train, (test, _) = waves(rng, 300), with_bump(rng)
     short = rival(train, test[:250], 0).points
     np.testing.assert_allclose(rival(train, test, 0).points[:200], short[:200], rtol=1e-5)
+
+
+@pytest.mark.parametrize("plain", ["difference", "PCA"])
+def test_the_errors_of_a_plain_rival_are_pooled_as_those_of_ddmt(plain, rng):
+    train, (test, _) = waves(rng, 600), with_bump(rng)
+    judge = BY_NAME[plain].fit(train, 0)
+    power = 0.5 if plain == "PCA" else 1.0  # its channels are squares
+    usual, errors = (judge(rows)[1] ** power for rows in (train, test))
+    wanted = Spans((1, 16, 64, 256), None, 1, "mean", True).fit([usual]).scores(errors)
+    found = BY_NAME[f"{plain}, spans"](train, test, 0)
+    np.testing.assert_allclose(found.points, wanted[0])
+    np.testing.assert_allclose(found.channels, wanted[1])
 
 
 def test_the_published_k_means_does_learn_from_the_rows_it_scores(rng):

@@ -62,7 +62,7 @@ def test_a_stream_has_the_scores_of_the_recording(run, stream, command):
         int(one["score"] > one["threshold"]) for one in found
     ]
     highest = max(found, key=lambda one: one["score"])
-    assert FAULT <= highest["step"] < FAULT + 10 and next(iter(highest["top"])) == "press"
+    assert FAULT <= highest["step"] < FAULT + 16 and next(iter(highest["top"])) == "press"
     assert "300 rows, 300 scores" in outcome.err
 
 

@@ -32,8 +32,8 @@ def test_a_stream_scores_as_the_whole_recording_does(detector, lag, size):
     answers = [stream.push(x[at : at + size]) for at in range(0, len(x), size)]
     rows, scores, own, alarms = joined([*answers, stream.finish()])
     np.testing.assert_array_equal(rows, np.arange(123))
-    np.testing.assert_allclose(scores, whole, atol=1e-6)
-    np.testing.assert_allclose(own, channels, atol=1e-5)
+    np.testing.assert_allclose(scores, whole, atol=1e-6 * whole.max())
+    np.testing.assert_allclose(own, channels, atol=1e-6 * channels.max())
     np.testing.assert_array_equal(alarms, scores > detector.threshold_)
     if size == 1:  # answered at once, but for the latency that is stated
         late = [at - r for at, a in enumerate(answers) for r in a.rows if r >= 16]
@@ -56,11 +56,12 @@ def test_a_stream_goes_on_in_another_process(detector, tmp_path):
 
 def test_what_is_kept_does_not_grow(detector):
     stream, x = detector.stream(), waves(2_000)
-    sizes = set()
+    sizes = []
     for at in range(0, 2_000, 50):
         stream.push(x[at : at + 50], np.arange(at, at + 50))
-        sizes.add(sum(value.size for value in stream.state().values()))
-    assert max(sizes) < 400
+        sizes.append(sum(value.size for value in stream.state().values()))
+    # The longest span holds 256 rows of 2 channels in 3 views.
+    assert max(sizes[20:]) <= max(sizes[:20]) < 2_000
 
 
 def test_missing_rows_are_counted_as_not_measured_and_said(detector):

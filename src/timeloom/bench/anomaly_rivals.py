@@ -8,12 +8,13 @@ not move there has spread 1, and everything is clipped at 10 spreads.
 import warnings
 from collections.abc import Callable, Iterator
 from time import process_time
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from timeloom.data.windows import Series, cut, stitch
+from timeloom.methods.spans import Spans
 
 __all__ = ["RIVALS", "WINDOW", "Rival", "Scores", "held_out_threshold", "scaling", "spread"]
 
@@ -32,6 +33,7 @@ QUANTILE = 0.99
 KEPT = 0.9  # of the variance, by PCA
 CHUNK = 2_048  # windows that lie in memory at a time
 STEPS, WIDTH, CODE, BATCH, RATE = 600, 64, 16, 64, 1e-3  # of the auto-encoder
+SPANS = (1, 16, 64, 256)  # DDMT's
 STRIDE = 10  # between the windows that the auto-encoder scores
 
 
@@ -226,6 +228,32 @@ def _pca_calibrated(train: Array, seed: int) -> Judge:
     return judge
 
 
+def _spanned(errors: Callable[[Array], Callable[[Array], Array]]) -> Fit:
+    """A rival's errors (time, channel), pooled over spans and channels as DDMT does it."""
+
+    def fit(train: Array, seed: int) -> Judge:
+        judge = errors(train)
+        spans = Spans(SPANS, None, 1, "mean", True).fit([judge(train)])
+        return lambda rows: spans.scores(judge(rows))
+
+    return fit
+
+
+def _steps(train: Array) -> Callable[[Array], Array]:
+    judge = _difference(train, 0)
+    return lambda rows: cast(Array, judge(rows)[1])
+
+
+def _levels(train: Array) -> Callable[[Array], Array]:
+    scaled = scaling(train)
+    return lambda rows: np.abs(scaled(rows))
+
+
+def _left(train: Array) -> Callable[[Array], Array]:
+    residuals = _residuals(train)
+    return lambda rows: np.sqrt(residuals(rows))
+
+
 def _forest(train: Array, seed: int) -> Judge:
     from sklearn.ensemble import IsolationForest
 
@@ -354,6 +382,9 @@ RIVALS = (
     Rival("first channel", _first, False, "absolute z-score of the first channel alone"),
     Rival("PCA", _pca, False, "mean squared residual of 90 % of the variance"),
     Rival("PCA, calibrated", _pca_calibrated, False, "largest residual / its 99 %-quantile"),
+    Rival("difference, spans", _spanned(_steps), False, "the same step, pooled as DDMT's errors"),
+    Rival("z-score, spans", _spanned(_levels), False, "absolute z-score, pooled as DDMT's errors"),
+    Rival("PCA, spans", _spanned(_left), False, "PCA's residuals, pooled as DDMT's errors"),
     Rival("isolation forest", _forest, True, "100 trees"),
     Rival("k-means, published", _kmeans_published, True, "fitted on the very part that is scored"),
     Rival("k-means", _kmeans, True, "the same, fitted on the training part"),

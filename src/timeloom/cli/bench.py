@@ -28,8 +28,8 @@ def bench(
         str,
         typer.Argument(
             metavar="NAME",
-            help="alarms, anomaly, augment, cmapss, fewshot, fulldata, metrics, nasdaq, push, "
-            "sampling, tokens or wafer.",
+            help="adjusted, alarms, anomaly, anomalyquestions, augment, cmapss, fewshot, fulldata, "
+            "metrics, nasdaq, push, sampling, streaming, tokens or wafer.",
         ),
     ],
     quick: Annotated[
@@ -56,7 +56,9 @@ def bench(
     only: Annotated[
         str | None,
         typer.Option(
-            metavar="TEXT", help='anomaly, fewshot, fulldata: cells that hold TEXT ("seed 0").'
+            metavar="TEXT",
+            help="adjusted, anomaly, anomalyquestions, fewshot, fulldata: cells that hold TEXT "
+            '("seed 0").',
         ),
     ] = None,
 ) -> None:

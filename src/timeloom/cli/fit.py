@@ -44,7 +44,7 @@ def fit(
             "--window",
             min=2,
             help="Time points per window; for imagenfew repeatable. Default: whole series, if "
-            "equally long; 64 for ddmt, which cuts recordings by itself and needs no --stride.",
+            "equally long; 32 for ddmt, which cuts recordings by itself and needs no --stride.",
         ),
     ] = None,
     stride: options.WindowStride = None,

@@ -112,7 +112,13 @@ def _at_rate(detector: Any, rate: float | None) -> Any:
         say(note)
     if rate is None:
         return detector
-    rule = detector.rule_
+    for one in detector.judges_:
+        _set_rate(one.rule, rate)
+    return detector
+
+
+def _set_rate(rule: Any, rate: float) -> None:
+    """The threshold that a fitted rule has for another alarm rate."""
 
     def rare(value: float) -> bool:
         return float(rule.p_value(value)) <= rate
@@ -132,7 +138,6 @@ def _at_rate(detector: Any, rate: float | None) -> Any:
         middle = (low + high) / 2
         low, high = (low, middle) if rare(middle) else (middle, high)
     rule.threshold_, rule.alarm_rate = low, rate
-    return detector
 
 
 def _score(
@@ -154,9 +159,9 @@ def _score(
     total = sum(map(len, fitted))
     for one in track(fitted, "score", total, unit="time points"):
         bare = replace(one, label=None)
-        # anomaly_scores would rebuild every window a second time.
-        blame.append(np.asarray(detector.channel_scores(bare)))
-        scores.append(np.asarray(detector.pooled(blame[-1])))
+        # anomaly_scores and channel_scores would rebuild every window twice.
+        for own, part in zip((scores, blame), detector.both_scores(bare), strict=True):
+            own.append(np.asarray(part))
     threshold, rate = float(detector.threshold_), detector.rule_.alarm_rate
     rule = f"{detector.rule_.name}, {rate:g} of normal time points"
     if out is not None:

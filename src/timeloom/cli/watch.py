@@ -185,7 +185,7 @@ class Watch:
     @contextmanager
     def _writer(self, written: int) -> Iterator["Writer"]:
         if self.out is None:
-            yield Writer(sys.stdout, "", self.detector)
+            yield Writer(sys.stdout, "", self.detector, self.lag)
             return
         self.out.parent.mkdir(parents=True, exist_ok=True)
         with writing(self.out), self.out.open("r+b" if written else "wb") as raw:
@@ -193,7 +193,8 @@ class Watch:
             raw.truncate(written)
             raw.seek(written)
             file = io.TextIOWrapper(raw, encoding="utf-8", newline="")
-            yield Writer(file, self.out.suffix.lower(), self.detector, begun=written > 0)
+            kind = self.out.suffix.lower()
+            yield Writer(file, kind, self.detector, self.lag, begun=written > 0)
             file.flush()
 
     def _resumed(self) -> dict[str, Any]:
@@ -257,9 +258,12 @@ class Watch:
 class Writer:
     """Scores as JSON lines, or as CSV where the file's name says so."""
 
-    def __init__(self, file: IO[str], kind: str, detector: Any, *, begun: bool = False) -> None:
+    def __init__(
+        self, file: IO[str], kind: str, detector: Any, lag: int, *, begun: bool = False
+    ) -> None:
         self.file, self.kind, self.begun = file, kind, begun
-        self.threshold, self.channels = _short(detector.threshold_), detector.channels_
+        self.threshold = _short(detector.judge(lag).rule.threshold_)
+        self.channels = detector.channels_
         self.table = csv.writer(file, lineterminator="\n")
         self.named = self.timed = False
 

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from timeloom.data.alarms import rule_from_state, rule_of
+from timeloom.data.alarms import Rule, rule_of
 from timeloom.data.scale import Scaler
 from timeloom.data.windows import Series, Windows
 from timeloom.diffusion.draws import Draws
@@ -26,13 +26,18 @@ from timeloom.methods.normal import (
     Recordings,
     as_recordings,
     check_channels,
+    check_length,
+    latest,
     parted,
+    scaler_of,
     training_windows,
     without_anomalies,
 )
-from timeloom.methods.prepare import bridge, check_ranges, one_of
+from timeloom.methods.prepare import bridge, check_ranges, one_of, whole_numbers
 from timeloom.methods.rebuild import Rebuilder
-from timeloom.methods.residuals import Ledger, comb, ends
+from timeloom.methods.references import REFERENCES, beside
+from timeloom.methods.residuals import Ledger, check_hop, comb, recorded
+from timeloom.methods.spans import Judge, Spans
 from timeloom.methods.stream import Stream
 from timeloom.train.loop import Progress, train
 from timeloom.train.recipe import Recipe
@@ -42,9 +47,7 @@ __all__ = ["DDMT"]
 Array = NDArray[Any]
 
 CLIP = 10.0  # spreads of the training data beyond which a value says no more
-FAINT = 1e-6  # of a channel's level: a spread below this is rounding, and the channel is dead
-LEAST = 0.05  # spreads: what is rebuilt that well is rebuilt as well as any channel can be
-WINDOWS = 512  # that are scored at once
+NORMAL = 50_000  # rows that show what is normal
 POOLS = ("mean", "square", "max")
 UNPARTED = (
     "There was too little data to set some aside, so the threshold comes from the very data that "
@@ -78,8 +81,13 @@ class DDMT(Estimator):
         scope: What the neighbour mask hides from: ``"input"``, ``"query"`` or ``"key"``.
         hop: Time points between the windows that are scored.
         lag: Time points that a score may wait for further windows; None waits for all.
+        spans: Time points over which errors are averaged, with commas; a score is the largest of
+            its spans, each measured by what is normal for it.
+        beside: What counts beside the error of the rebuilt: ``"step"``, the distance from the time
+            point before, ``"level"``, that from the mean of the training data; with commas.
         pool: How channels become one score: ``"mean"``, ``"square"`` or ``"max"``.
-        calibrate: Whether each channel is measured by what is normal for it.
+        calibrate: Whether errors are measured by what is normal for them, see
+            :class:`timeloom.methods.spans.Spans`.
         known: Share of the training windows in which some points are known.
         level_low: Smallest noise level trained at, ``level_high`` the largest.
         level_mean: Mean of the logarithm of the levels, ``level_spread`` its deviation.
@@ -93,7 +101,7 @@ class DDMT(Estimator):
         seed: Of the weights and of all training.
     """
 
-    window: int = 64
+    window: int = 32
     mask: str = "comb"
     parts: int = 4
     block: int = 4
@@ -101,7 +109,7 @@ class DDMT(Estimator):
     anchor: float = 2.0
     steps: int = 1
     network: str = "series"
-    width: int = 48
+    width: int = 32
     multipliers: str = "1,2"
     layers: int = 2
     heads: int = 4
@@ -112,6 +120,8 @@ class DDMT(Estimator):
     scope: str = "input"
     hop: int = 8
     lag: int | None = None
+    spans: str = "1,16,64,256"
+    beside: str = "step,level"
     pool: str = "mean"
     calibrate: bool = True
     known: float = 0.7
@@ -123,7 +133,7 @@ class DDMT(Estimator):
     alarm_rate: float = 0.01
     held_out: float = 0.2
     most: int = 20_000
-    train_steps: int = 1_000
+    train_steps: int = 400
     minutes: float | None = None
     windows_seen: int | None = None
     batch: int = 64
@@ -143,16 +153,15 @@ class DDMT(Estimator):
 
         Windows of 100 that do not overlap, one layer of 512 features, the neighbour mask on
         attention in training and scoring alike, the mean square of a channel's distance. Left out
-        are a threshold read from the test scores and the best of 100 draws. The optimiser is
-        Adam's: with the paper's SGD at 1e-4 the loss stays where it began.
+        are a threshold read from the test scores and the best of 100 draws; the optimiser is Adam.
         """
-        values: dict[str, Any] = dict(
-            window=100, mask="neighbour", scope="query", start="noise", steps=500
+        values: dict[str, Any] = dict(window=100, mask="neighbour", scope="query", start="noise")
+        values |= dict(network="transformer", width=512, layers=1, heads=8, steps=500, hop=100)
+        values |= dict(
+            lag=0, spans="1", beside="", pool="square", calibrate=False, known=0.0, batch=256
         )
-        values |= dict(network="transformer", width=512, layers=1, heads=8, hop=100, lag=0)
-        values |= dict(pool="square", calibrate=False, known=0.0, threshold="quantile", batch=256)
-        values |= dict(train_steps=2_300, lr=1e-3, weight_decay=0.0, average=None)
-        return cls(**{**values, **overrides})
+        values |= dict(threshold="quantile", train_steps=2_300, lr=1e-3, weight_decay=0.0)
+        return cls(**{**values, "average": None, **overrides})
 
     def training(
         self,
@@ -195,30 +204,21 @@ class DDMT(Estimator):
             folder=folder,
             resume=resume,
         )
-        self._find_threshold(calibrating, kept)
+        self._find_normal(calibrating, series)
         self._end_run(folder)
 
     def _learn(self, cuts: Windows) -> None:
         """Everything that is known before the first step."""
         self.data_, self.window_, self.channels_ = fingerprint(cuts), cuts.shape[0], cuts.channels
         comb(self.window_, self.block, self.parts)  # which says if they do not fit
-        if self.hop > self.window_:
-            raise ValueError(
-                f"hop must be at most the window's {self.window_} time points, or some would have "
-                f"no score; got {self.hop}."
-            )
-        self.scaler_ = Scaler().fit(cuts.x)
-        level = np.maximum(np.abs(self.scaler_.center_), FAINT)
-        # What never moved has no unit but its own, and still counts once it moves.
-        still = self.scaler_.spread_ <= FAINT * level
-        self.scaler_.spread_ = np.where(still, 1.0, self.scaler_.spread_)
+        check_hop(self.hop, self.window_)
+        self.scaler_ = scaler_of(cuts.x)
         self._build()
 
     def _build(self) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             self.model_ = Rebuilder(self.settings, len(self.channels_))
-        self.usual_ = np.ones(len(self.channels_))
 
     def loss(self, model: Rebuilder, z: Tensor, measured: Tensor, *, rng: Draws) -> Tensor:
         """Mean square of what the network should have put out, over what was measured.
@@ -232,7 +232,7 @@ class DDMT(Estimator):
         return model.loss(z, measured, given, rng)
 
     def anomaly_scores(self, series: Recordings) -> Any:
-        """(time,) how abnormal each time point is; higher is more so.
+        """(time,) how abnormal each time point is; 1 is the most that is usual.
 
         Args:
             series: A ``Series`` or an array (time, channel); of several, a list comes back.
@@ -241,30 +241,33 @@ class DDMT(Estimator):
             ValueError: If a recording is shorter than a window or has other channels than the
                 training data.
         """
-        return self._each(series, self._points)
+        return self._each(series, lambda one: self._scored(one)[0])
 
     def channel_scores(self, series: Recordings) -> Any:
         """(time, channel) how abnormal each channel is: 1 is the most that is usual for it.
 
-        Arguments and errors as in :meth:`anomaly_scores`. A point that was not measured has 0.
+        Arguments and errors as in :meth:`anomaly_scores`. What was not measured counts nothing.
         """
-        return self._each(series, self._channels)
+        return self._each(series, lambda one: self._scored(one)[1])
+
+    def both_scores(self, series: Recordings) -> Any:
+        """What :meth:`anomaly_scores` and :meth:`channel_scores` give, for the work of one."""
+        return self._each(series, self._scored)
 
     def score_samples(self, series: Recordings) -> Any:
         """(time,) the negative of :meth:`anomaly_scores`, scikit-learn's sign."""
-        return self._each(series, lambda one: -self._points(one))
+        return self._each(series, lambda one: -self._scored(one)[0])
 
     def predict(self, series: Recordings) -> Any:
         """(time,) 1 where the score is above ``threshold_``, else 0."""
-        return self._each(
-            series, lambda one: (self._points(one) > self.threshold_).astype(np.int64)
-        )
+        return self._each(series, lambda one: (self._scored(one)[0] > self.threshold_) * 1)
 
     def stream(self, *, lag: int = 0, state: dict[str, Array] | None = None) -> Stream:
         """A scorer of rows as they arrive; ``state`` is that of an earlier one, to go on with.
 
         Args:
-            lag: Rows that a score may wait for further windows; 0 answers at the first one.
+            lag: Rows that a score may wait for further windows and spans; 0 answers at the first
+                window.
             state: What :meth:`Stream.state` gave.
         """
         self._need_fit()
@@ -272,17 +275,39 @@ class DDMT(Estimator):
 
     @property
     def threshold_(self) -> float:
-        """Score above which a time point is an alarm."""
+        """Score above which a time point of a whole recording is an alarm."""
         self._need_fit()
         return self.rule_.threshold_
 
+    @property
+    def rule_(self) -> Rule:
+        """How ``threshold_`` was come by."""
+        return self.judge(self.lag).rule
+
+    @property
+    def notes_(self) -> tuple[str, ...]:
+        """What the user should know of the threshold."""
+        return self.judge(self.lag).said
+
+    def judge(self, lag: int | None) -> Judge:
+        """What is normal for scores that may wait so long: those that may not wait have their own.
+
+        A score that saw one window only, and nothing after its own row, is less sure of itself.
+        """
+        learnt = self.judges_[1 if lag == 0 else 0]
+        return learnt._replace(spans=self._spans(lag).restore(learnt.spans.state()))
+
     def ledger(self, lag: int | None) -> Ledger:
         """The empty sums of one recording's windows."""
-        wait = self.window_ if lag is None else lag
-        return Ledger(self.window_, self.hop, wait, len(self.channels_))
+        return Ledger(self.window_, self.hop, self.window_ if lag is None else lag, self.columns)
+
+    @property
+    def columns(self) -> int:
+        """Errors of one time point: of every view, of every channel."""
+        return (1 + len(beside(self.beside))) * len(self.channels_)
 
     def wrong(self, values: Array, at: Array, first: int) -> Array:
-        """(window, time, channel) by how much windows are rebuilt wrongly; NaN: not measured.
+        """(window, time, view x channel) by how much windows are wrong; NaN: not measured.
 
         Args:
             values: (time, channel) in the units of the source, NaN = not measured.
@@ -302,62 +327,44 @@ class DDMT(Estimator):
             clean, measured = (part.to(device) for part in self._tensors(x[rows]))
             rebuilt = model.rebuilt(clean, measured, parts, at[rows].tolist()).mT.cpu().numpy()
             out[rows] = np.abs(rebuilt - x[rows])  # NaN stays NaN
-        return out
+        return np.concatenate([out, *(REFERENCES[one](x) for one in beside(self.beside))], axis=2)
 
-    def _residuals(self, one: Series) -> Array:
-        """(time, channel) by how much each point is rebuilt wrongly, over all its windows."""
-        if len(one) < self.window_:
-            name = f" '{one.name}'" if one.name else ""
-            raise ValueError(
-                f"a recording must be at least one window long, {self.window_} time points; "
-                f"recording{name} has {len(one)}. Give a longer one, or train with shorter windows."
-            )
-        at = ends(0, len(one) - 1, self.window_, self.hop)
-        at = at if at[-1] == len(one) - 1 else np.append(at, len(one) - 1)
-        ledger, found = self.ledger(self.lag), []
-        for rows in np.array_split(at, -(-len(at) // WINDOWS)):
-            low = rows[0] - self.window_ + 1
-            own = self.wrong(one.values[low : rows[-1] + 1], rows, low)
-            for end, residual in zip(rows.tolist(), own, strict=True):
-                ledger.add(end, residual)
-            found.append(ledger.settled())
-        return np.concatenate([*found, ledger.settled(all_of_them=True)])
+    def _errors(self, one: Series, lags: Sequence[int | None]) -> list[Array]:
+        """For each lag (time, view x channel) errors, over all the windows that it waits for."""
+        check_length(one, self.window_)
+        return recorded(one.values, [self.ledger(lag) for lag in lags], self.wrong)
 
-    def measured_by_usual(self, residuals: Array) -> Array:
-        """(time, channel) scores of residuals; 0 where nothing was measured."""
-        return np.nan_to_num(residuals / self.usual_)
+    def _scored(self, one: Series) -> tuple[Array, Array]:
+        """(time,) and (time, channel) scores."""
+        return self.judge(self.lag).spans.scores(self._errors(one, [self.lag])[0])
 
-    def pooled(self, scores: Array) -> Array:
-        """(time,) one score of (time, channel) scores."""
-        if self.pool == "max":
-            return scores.max(axis=1)
-        if self.pool == "square":
-            return np.sqrt(np.square(scores).mean(axis=1))
-        return scores.mean(axis=1)
+    def _spans(self, lag: int | None) -> Spans:
+        widths, views = whole_numbers("spans", self.spans), 1 + len(beside(self.beside))
+        return Spans(widths, lag, views, self.pool, self.calibrate)
 
-    def _channels(self, one: Series) -> Array:
-        return self.measured_by_usual(self._residuals(one))
+    def _find_normal(self, calibrating: Sequence[Series], every: Sequence[Series]) -> None:
+        """What is normal for errors, from ``every`` recording, and where alarms begin.
 
-    def _points(self, one: Series) -> Array:
-        return self.pooled(self._channels(one))
-
-    def _find_threshold(self, calibrating: Sequence[Series], kept: Sequence[Series]) -> None:
-        """What is usual in each channel, and from which score on it is an alarm."""
+        A short recording says little of long spans, so none of it is kept from this.
+        """
+        lags: tuple[int | None, ...] = (self.lag, 0)
         long = [one for one in calibrating if len(one) >= self.window_]
-        self.rule_ = rule_of(self.threshold, self.alarm_rate)
-        residuals = [self._residuals(one) for one in long or kept if len(one) >= self.window_]
-        if self.calibrate:
-            usual = np.nanquantile(np.concatenate(residuals), 0.99, axis=0)
-            self.usual_ = np.maximum(np.nan_to_num(usual, nan=1.0), LEAST)
-        self.rule_.fit([self.pooled(self.measured_by_usual(own)) for own in residuals])
-        self.notes_ = self.rule_.notes if long else (UNPARTED, *self.rule_.notes)
+        # Errors that are taken as they are need no data to show what is normal.
+        more = latest(every, NORMAL) if self.calibrate or not long else []
+        held = [self._errors(one, lags) for one in long]
+        own = [self._errors(one, lags) for one in more if len(one) >= self.window_] or held
+        self.judges_ = []
+        for place, lag in enumerate(lags):
+            spans = self._spans(lag).fit([errors[place] for errors in own])
+            scores = [spans.scores(errors[place])[0] for errors in held or own]
+            rule = rule_of(self.threshold, self.alarm_rate).fit(scores)
+            self.judges_.append(Judge(spans, rule, () if held else (UNPARTED,)))
 
-    def _each(self, series: Recordings, answer: Callable[[Series], Array]) -> Any:
+    def _each(self, series: Recordings, answer: Callable[[Series], Any]) -> Any:
         self._need_fit()
         found, single = as_recordings(series)
         check_channels(found, self.channels_)
-        answers = [answer(one) for one in found]
-        return answers[0] if single else answers
+        return answer(found[0]) if single else [answer(one) for one in found]
 
     def _scaled(self, x: Array) -> Array:
         z = self.scaler_.transform(np.asarray(x, np.float64))
@@ -368,25 +375,26 @@ class DDMT(Estimator):
         return torch.from_numpy(bridge(z)).mT.contiguous(), measured.contiguous()
 
     def _facts(self) -> dict[str, Any]:
-        facts: dict[str, Any] = dict(data=self.data_, channels=list(self.channels_))
-        facts["window"] = self.window_
-        if hasattr(self, "rule_"):
-            facts |= dict(rule=self.rule_.to_state()[0], notes=list(self.notes_))
-        return facts
+        judges = [one.facts() for one in getattr(self, "judges_", ())]
+        channels = list(self.channels_)
+        return dict(data=self.data_, channels=channels, window=self.window_, judges=judges)
 
     def _arrays(self) -> dict[str, Array]:
         weights = {f"model/{k}": v.cpu().numpy() for k, v in self.model_.state_dict().items()}
-        scale = {f"scaler/{k}": v for k, v in self.scaler_.state().items()}
-        rule = {f"rule/{k}": v for k, v in self.rule_.to_state()[1].items()}
-        return weights | scale | rule | {"usual": self.usual_}
+        found = weights | {f"scaler/{k}": v for k, v in self.scaler_.state().items()}
+        for place, one in enumerate(self.judges_):
+            found |= {f"judge{place}/{key}": value for key, value in one.arrays().items()}
+        return found
 
     def _restore(self, facts: dict[str, Any], arrays: dict[str, Array]) -> Self:
-        self.data_, self.channels_ = facts["data"], tuple(facts["channels"])
-        self.window_, self.notes_ = facts["window"], tuple(facts["notes"])
+        self.data_, self.window_ = facts["data"], facts["window"]
+        self.channels_ = tuple(facts["channels"])
         self.scaler_ = Scaler().restore(part_of(arrays, "scaler/"))
         self._build()
         weights = part_of(arrays, "model/")
         self.model_.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
-        self.usual_ = arrays["usual"]
-        self.rule_ = rule_from_state(facts["rule"], part_of(arrays, "rule/"))
+        self.judges_ = [
+            Judge.restored(self._spans(lag), own, part_of(arrays, f"judge{place}/"))
+            for place, (lag, own) in enumerate(zip((self.lag, 0), facts["judges"], strict=True))
+        ]
         return self

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from timeloom.data.scale import Scaler
 from timeloom.data.sets.folder import rows
 from timeloom.data.windows import Series, Windows, cut, stitch
 
@@ -15,12 +16,16 @@ __all__ = [
     "Recordings",
     "as_recordings",
     "check_channels",
+    "check_length",
+    "latest",
     "parted",
+    "scaler_of",
     "training_windows",
     "without_anomalies",
 ]
 
 Array = NDArray[Any]
+FAINT = 1e-6  # of a channel's level: a spread below this is rounding, and the channel is dead
 Recordings = Series | Sequence[Series] | Windows | ArrayLike
 
 
@@ -144,6 +149,20 @@ def check_channels(series: Sequence[Series], channels: tuple[str, ...]) -> None:
             )
 
 
+def check_length(one: Series, window: int) -> None:
+    """Refuses a recording that holds no window.
+
+    Raises:
+        ValueError: If it is too short.
+    """
+    if len(one) < window:
+        name = f" '{one.name}'" if one.name else ""
+        raise ValueError(
+            f"a recording must be at least one window long, {window} time points; "
+            f"recording{name} has {len(one)}. Give a longer one, or train with shorter windows."
+        )
+
+
 def _some(names: tuple[str, ...]) -> str:
     return ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
 
@@ -181,6 +200,21 @@ def parted(
         train.append(rows(one, slice(0, at - length)))
         calibrate.append(rows(one, slice(at, None)))
     return train, calibrate
+
+
+def latest(series: Sequence[Series], most: int) -> list[Series]:
+    """The newest rows of each recording: of all together about ``most``."""
+    room = max(most // max(len(series), 1), 1)
+    return [rows(one, slice(-room, None)) for one in series]
+
+
+def scaler_of(x: Array) -> Scaler:
+    """Standardises windows (window, time, channel); what never moved keeps its own unit."""
+    scaler = Scaler().fit(x)
+    level = np.maximum(np.abs(scaler.center_), FAINT)
+    # It has no other, and still counts once it moves.
+    scaler.spread_ = np.where(scaler.spread_ <= FAINT * level, 1.0, scaler.spread_)
+    return scaler
 
 
 def training_windows(series: Sequence[Series], length: int, most: int) -> Windows:

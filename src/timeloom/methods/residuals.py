@@ -1,11 +1,16 @@
 """Which windows score which time point, in a whole recording and in one that is arriving?"""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Ledger", "comb", "ends"]
+__all__ = ["Ledger", "check_hop", "comb", "ends", "recorded"]
 
 Array = NDArray[np.float64]
+
+WINDOWS = 512  # that are scored at once
 
 
 def comb(length: int, block: int, parts: int) -> NDArray[np.bool_]:
@@ -24,6 +29,19 @@ def comb(length: int, block: int, parts: int) -> NDArray[np.bool_]:
         )
     number = (np.arange(length)[::-1] // block) % parts
     return number == np.arange(parts)[:, None]
+
+
+def check_hop(hop: int, window: int) -> None:
+    """Refuses windows that leave time points out.
+
+    Raises:
+        ValueError: If ``hop`` is longer than a window.
+    """
+    if hop > window:
+        raise ValueError(
+            f"hop must be at most the window's {window} time points, or some would have no "
+            f"score; got {hop}."
+        )
 
 
 def ends(first: int, last: int, length: int, hop: int) -> NDArray[np.int64]:
@@ -103,3 +121,28 @@ class Ledger:
         """Takes back what :meth:`state` gave."""
         self.total, self.count = (np.array(state[key]) for key in ("total", "count"))
         self.begin, self.last = (int(value) for value in state["place"])
+
+
+def recorded(
+    values: Array, ledgers: Sequence[Ledger], wrong: Callable[[Array, Any, int], Array]
+) -> list[Array]:
+    """For each ledger the (time, channel) residuals of a whole recording.
+
+    Args:
+        values: (time, channel), at least one window of it.
+        ledgers: Empty, of one length and hop; they differ in what they wait for.
+        wrong: From values, the last time points of windows and the time point that the values
+            begin at to (window, time, channel) residuals.
+    """
+    length, last = ledgers[0].length, len(values) - 1
+    at = ends(0, last, length, ledgers[0].hop)
+    at = at if at[-1] == last else np.append(at, last)
+    found: list[list[Array]] = [[] for _ in ledgers]
+    for some in np.array_split(at, -(-len(at) // WINDOWS)):
+        low = int(some[0]) - length + 1
+        own = wrong(values[low : some[-1] + 1], some, low)
+        for ledger, settled in zip(ledgers, found, strict=True):
+            for end, residual in zip(some.tolist(), own, strict=True):
+                ledger.add(end, residual)
+            settled.append(ledger.settled(all_of_them=bool(some[-1] == last)))
+    return [np.concatenate(settled) for settled in found]

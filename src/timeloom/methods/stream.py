@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from timeloom.methods.estimator import part_of
 from timeloom.methods.residuals import ends
+from timeloom.methods.spans import Reach
 
 if TYPE_CHECKING:
     from timeloom.methods.ddmt import DDMT
@@ -79,6 +81,8 @@ class Stream:
 
     def _begin(self) -> None:
         self.ledger = self.detector.ledger(self.lag)
+        self.judge = self.detector.judge(self.lag)
+        self.reach = Reach(self.judge.spans, self.detector.columns)
         self.held = np.zeros((0, len(self.detector.channels_)))
         self.first = 0  # number of the first row that is held
         self.base = 0  # rows before this recording began anew
@@ -88,7 +92,12 @@ class Stream:
     @property
     def latency(self) -> int:
         """Rows that the score of a row waits for at most, once a window is full."""
-        return self.ledger.latency
+        return self.ledger.latency + self.judge.spans.ahead
+
+    @property
+    def threshold(self) -> float:
+        """Score above which a row is an alarm."""
+        return self.judge.rule.threshold_
 
     @property
     def count(self) -> int:
@@ -126,13 +135,15 @@ class Stream:
         last = self.first + len(self.held) - 1
         if self.ledger.last < last and last + 1 >= self.detector.window_:
             self._count_in(np.array([last]))
-        return self._answer(self.ledger.settled(all_of_them=True))
+        return self._answer(self.ledger.settled(all_of_them=True), end=True)
 
     def state(self) -> dict[str, Array]:
         """Arrays from which another stream of the same detector goes on."""
         place = np.array([self.first, self.base, self.lag], dtype=np.int64)
         own = dict(held=self.held, place=place, stamp=np.array(self.stamp), steps=self.steps)
-        return own | {f"ledger/{key}": value for key, value in self.ledger.state().items()}
+        for name, part in (("ledger", self.ledger.state()), ("reach", self.reach.state())):
+            own |= {f"{name}/{key}": value for key, value in part.items()}
+        return own
 
     def _restore(self, state: dict[str, Array]) -> None:
         first, base, lag = (int(value) for value in state["place"])
@@ -144,7 +155,8 @@ class Stream:
         self.first, self.base = first, base
         self.held, self.steps = np.array(state["held"]), np.array(state["steps"])
         self.stamp = float(state["stamp"])
-        self.ledger.restore({k.removeprefix("ledger/"): v for k, v in state.items() if "/" in k})
+        for name, part in (("ledger", self.ledger), ("reach", self.reach)):
+            part.restore(part_of(state, f"{name}/"))
 
     def _advance(self, rows: Array) -> tuple[Array, Array, Array, Array]:
         before = self.first + len(self.held)
@@ -165,11 +177,10 @@ class Stream:
             for end, residual in zip(rows.tolist(), own, strict=True):
                 self.ledger.add(end, residual)
 
-    def _answer(self, residuals: Array) -> tuple[Array, Array, Array, Array]:
-        channels = self.detector.measured_by_usual(residuals)
-        scores = self.detector.pooled(channels)
-        rows = np.arange(len(scores)) + self.base + self.ledger.begin - len(scores)
-        return rows, scores, channels, scores > self.detector.threshold_
+    def _answer(self, errors: Array, *, end: bool = False) -> tuple[Array, Array, Array, Array]:
+        scores, channels = self.reach.push(errors, end=end)
+        rows = np.arange(len(scores)) + self.base + self.reach.next - len(scores)
+        return rows, scores, channels, scores > self.threshold
 
     def _taken(self, rows: ArrayLike, time: Any) -> Taken:
         values = np.asarray(rows, dtype=np.float64)
