@@ -7,8 +7,9 @@ import torch
 import timeloom.methods
 from timeloom.data.windows import Windows
 from timeloom.diffusion.draws import StepDraws
-from timeloom.methods.fewshot import describe, hidden_points, masked_loss
+from timeloom.methods.fewshot import describe, masked_loss
 from timeloom.methods.imagenfew import ImagenFew
+from timeloom.methods.prepare import given_points
 from timeloom.nets.image_unet import SelfAttention
 
 QUICK = dict(
@@ -212,9 +213,9 @@ def test_going_on_leaves_no_seam():
     assert steps[[15, 23, 31, 39]].max() < 1.5 * usual.mean()
 
 
-def test_hidden_points_are_of_every_kind_and_of_the_share_asked_for():
+def test_given_points_are_of_every_kind_and_of_the_share_asked_for():
     shape = (4_000, 3, 10)
-    known = hidden_points(torch.Size(shape), 0.4, StepDraws(0, 0))
+    known = given_points(torch.Size(shape), 0.4, StepDraws(0, 0))
     assert known.shape == shape and set(known.unique().tolist()) == {0.0, 1.0}
     told = known.flatten(1).any(dim=1)
     # A stretch at an edge may be of no points: a tenth of the half that forecasts.
@@ -226,10 +227,10 @@ def test_hidden_points_are_of_every_kind_and_of_the_share_asked_for():
     edge = (prefix | suffix).float().sum() / told.sum()
     assert 0.4 < edge < 0.65  # half of them, and blocks that lie at an edge in all channels
     assert prefix.sum() > 1.5 * suffix.sum()
-    assert (hidden_points(torch.Size(shape), 0.0, StepDraws(0, 0)) == 0).all()
-    every = hidden_points(torch.Size(shape), 1.0, StepDraws(0, 0))
+    assert (given_points(torch.Size(shape), 0.0, StepDraws(0, 0)) == 0).all()
+    every = given_points(torch.Size(shape), 1.0, StepDraws(0, 0))
     assert every.flatten(1).any(dim=1).float().mean() > 0.9
-    assert torch.equal(known, hidden_points(torch.Size(shape), 0.4, StepDraws(0, 0)))
+    assert torch.equal(known, given_points(torch.Size(shape), 0.4, StepDraws(0, 0)))
 
 
 def plain(fitted_on, **settings):

@@ -50,6 +50,7 @@ NETWORKS = {"U-Net": "series", "transformer": "transformer"}
 CORRELATIONS = (0.0, 0.5, 0.8, 0.95)
 WHERE = ("channel", "factor")
 BESIDE = ("squared z-score", "PCA", "PCA, calibrated")
+WINDOW = 32  # time points, of recordings
 POINTS = 2_048  # time points per optimiser step, whatever the window
 # Small, so that the page takes an hour of one core at most; the same for every arm.
 SMALL = {"width": 32, "hop": 16, "validations": 1}
@@ -224,7 +225,7 @@ def _known(path: Path, cell: Cell) -> bool:
     )
 
 
-def _detector(steps: int, seed: int, window: int = 64, **settings: Any) -> Any:
+def _detector(steps: int, seed: int, window: int = WINDOW, **settings: Any) -> Any:
     from timeloom.methods.ddmt import DDMT
 
     batch = max(4, POINTS // window)
@@ -239,7 +240,7 @@ def _fitted(case: Case, parts: Parts, steps: int, seed: int, **settings: Any) ->
 
 
 def _parts(case: Case, way: Callable[[int, int], Parts]) -> Parts:
-    return way(len(case.train), 64)
+    return way(len(case.train), WINDOW)
 
 
 def _masked(case: Case, mask: str, steps: int, seed: int) -> list[Record]:

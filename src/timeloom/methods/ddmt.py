@@ -21,7 +21,6 @@ from timeloom.data.windows import Series, Windows
 from timeloom.diffusion.draws import Draws
 from timeloom.methods.drawing import CHUNK, pick_device
 from timeloom.methods.estimator import Estimator, fingerprint, part_of
-from timeloom.methods.fewshot import hidden_points
 from timeloom.methods.normal import (
     Recordings,
     as_recordings,
@@ -33,7 +32,7 @@ from timeloom.methods.normal import (
     training_windows,
     without_anomalies,
 )
-from timeloom.methods.prepare import bridge, check_ranges, one_of, whole_numbers
+from timeloom.methods.prepare import bridge, check_ranges, given_points, one_of, whole_numbers
 from timeloom.methods.rebuild import Rebuilder
 from timeloom.methods.references import REFERENCES, beside
 from timeloom.methods.residuals import Ledger, check_hop, comb, recorded
@@ -228,7 +227,7 @@ class DDMT(Estimator):
         """
         given = torch.zeros_like(measured)
         if self.known > 0:
-            given = measured * hidden_points(z.shape, self.known, rng).to(z.device)
+            given = measured * given_points(z.shape, self.known, rng).to(z.device)
         return model.loss(z, measured, given, rng)
 
     def anomaly_scores(self, series: Recordings) -> Any:

@@ -1,4 +1,4 @@
-"""The parts of ImagenFew: its network with the tokens, and what is hidden in training."""
+"""The parts of ImagenFew: its network with the tokens, and its loss."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from timeloom.diffusion.draws import Draws
 from timeloom.diffusion.noise import KarrasSchedule
 from timeloom.methods.domain import Map
 from timeloom.methods.estimator import as_windows
-from timeloom.methods.prepare import one_of, whole_numbers
+from timeloom.methods.prepare import given_points, one_of, whole_numbers
 from timeloom.nets.image_unet import ImageUNet
 from timeloom.nets.series_unet import SeriesUNet, Told
 from timeloom.train.ranks import together
@@ -25,7 +25,6 @@ __all__ = [
     "TokenDenoiser",
     "as_sets",
     "describe",
-    "hidden_points",
     "masked_loss",
     "tokened",
 ]
@@ -160,28 +159,6 @@ def describe(frame: Frame) -> Tensor:
     return torch.from_numpy(out.ravel())
 
 
-def hidden_points(shape: torch.Size, share: float, rng: Draws) -> Tensor:
-    """Which points are given in training, (window, channel, time), 1 where they are.
-
-    None in 1 - ``share`` of the windows. Of the others half know a stretch at the start or at the
-    end in all channels (to forecast and to go on), a quarter scattered points, a quarter all but a
-    block in some of the channels.
-    """
-    count, channels, time = shape
-    u = rng.uniform((count, 5))
-    at = torch.arange(time)
-    edge = (u[:, 1] * time).floor()[:, None]
-    stretch = torch.where(u[:, 2, None] < 0.7, at < edge, at >= edge)[:, None].expand(shape)
-    scattered = rng.uniform(shape) < u[:, 1, None, None]
-    length = 1 + (u[:, 3] * (time - 1)).floor()[:, None]
-    block = (at >= edge) & (at < edge + length)
-    some = rng.uniform((count, channels)) < 0.5
-    around = ~(block[:, None] & some[:, :, None])
-    kind = u[:, 0, None, None] / max(share, 1e-9)
-    known = torch.where(kind < 0.5, stretch, torch.where(kind < 0.75, scattered, around))
-    return (known & (kind < 1)).to(torch.float32)
-
-
 @contextmanager
 def own_dropout(model: TokenDenoiser, rng: Draws) -> Iterator[None]:
     """Inside, dropout is a function of the step, though it asks the global generator."""
@@ -217,7 +194,7 @@ def masked_loss(
     left_out = model.training and float(together(rng.uniform((len(z),)).to(z.device))[0]) < drop
     told = Told(model.token(which, left_out), None if turn.plain else turn.back.to(z))
     if share > 0:
-        given = hidden_points(z.shape, share, rng).to(z.device) * measured
+        given = given_points(z.shape, share, rng).to(z.device) * measured
         told = Told(told.token, told.back, *turn.seen(z, given))
     w = turn.forward(z)
     with own_dropout(model, rng):

@@ -3,15 +3,19 @@
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from timeloom.data.windows import Windows, split
+from timeloom.diffusion.draws import Draws
 from timeloom.diffusion.noise import BetaSchedule, CosineSchedule, KarrasSchedule, Schedule
 
 __all__ = [
     "bridge",
     "check_fit",
     "check_ranges",
+    "given_points",
     "hold_out",
     "leading_spread",
     "one_of",
@@ -57,6 +61,28 @@ def check_fit(windows: Windows, *, keep_constant: bool = False) -> None:
                 f"every channel must vary; channel '{name}' is always {measured[0]:g}. Leave it "
                 "out of the channels, or set keep_constant=true to get it back as it is."
             )
+
+
+def given_points(shape: torch.Size, share: float, rng: Draws) -> Tensor:
+    """Which points are given in training, (window, channel, time), 1 where they are.
+
+    None in 1 - ``share`` of the windows. Of the others half know a stretch at the start or at the
+    end in all channels (to forecast and to go on), a quarter scattered points, a quarter all but a
+    block in some of the channels.
+    """
+    count, channels, time = shape
+    u = rng.uniform((count, 5))
+    at = torch.arange(time)
+    edge = (u[:, 1] * time).floor()[:, None]
+    stretch = torch.where(u[:, 2, None] < 0.7, at < edge, at >= edge)[:, None].expand(shape)
+    scattered = rng.uniform(shape) < u[:, 1, None, None]
+    length = 1 + (u[:, 3] * (time - 1)).floor()[:, None]
+    block = (at >= edge) & (at < edge + length)
+    some = rng.uniform((count, channels)) < 0.5
+    around = ~(block[:, None] & some[:, :, None])
+    kind = u[:, 0, None, None] / max(share, 1e-9)
+    known = torch.where(kind < 0.5, stretch, torch.where(kind < 0.75, scattered, around))
+    return (known & (kind < 1)).to(torch.float32)
 
 
 def hold_out(windows: Windows, share: float, seed: int) -> tuple[Windows, Windows | None]:
