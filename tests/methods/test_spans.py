@@ -12,15 +12,16 @@ def errors(count, channels=3, seed=0):
 
 
 def slow_means(values, width, ahead):
-    """The definition, row by row."""
-    out = np.full(values.shape, np.nan)
+    """The definition, row by row: means, and the share of the span that was measured."""
+    out, full = np.full(values.shape, np.nan), np.zeros(values.shape)
     for row in range(len(values)):
         own = values[max(0, row + ahead - width + 1) : row + ahead + 1]
         for c in range(values.shape[1]):
             measured = [one for one in own[:, c] if not np.isnan(one)]
+            full[row, c] = len(measured) / width
             if measured:
                 out[row, c] = sum(measured) / len(measured)
-    return out
+    return out, full
 
 
 def slow_scores(normal, values, widths, lag):
@@ -29,11 +30,11 @@ def slow_scores(normal, values, widths, lag):
     for width in widths:
         ahead = (width - 1) // 2 if lag is None else min(lag, (width - 1) // 2)
         usual, own = slow_means(normal, width, ahead), slow_means(values, width, ahead)
-        spread = np.maximum(np.nanstd(usual, axis=0), np.nanstd(normal, axis=0) / width**0.5)
+        spread = np.maximum(np.nanstd(usual[0], axis=0), np.nanstd(normal, axis=0) / width**0.5)
         spread = np.maximum(spread, FAINT)
         above, there = (
-            np.nan_to_num(np.maximum((one - np.nanmean(usual, axis=0)) / spread, 0))
-            for one in (usual, own)
+            np.nan_to_num(np.maximum((one - np.nanmean(usual[0], axis=0)) / spread, 0) * full**0.5)
+            for one, full in (usual, own)
         )
         points.append(there.mean(axis=1) / max(np.quantile(above.mean(axis=1), TOP), LEAST))
         channels.append(there / np.maximum(np.quantile(above, TOP, axis=0), LEAST))
@@ -43,9 +44,10 @@ def slow_scores(normal, values, widths, lag):
 @pytest.mark.parametrize(("width", "ahead"), [(1, 0), (4, 1), (5, 0), (9, 4), (200, 99)])
 def test_means_over_a_span_are_those_of_its_rows(width, ahead):
     values = errors(60)
-    whole = slow_means(values, width, ahead)
-    np.testing.assert_allclose(smoothed(values, width, ahead, 0, 60), whole, atol=1e-12)
-    np.testing.assert_allclose(smoothed(values, width, ahead, 21, 40), whole[21:40], atol=1e-12)
+    for first, last in ((0, 60), (21, 40)):
+        found = smoothed(values, width, ahead, first, last)
+        for own, slow in zip(found, slow_means(values, width, ahead), strict=True):
+            np.testing.assert_allclose(own, slow[first:last], atol=1e-12)
 
 
 @pytest.mark.parametrize("lag", [None, 0, 2])
@@ -57,6 +59,26 @@ def test_scores_are_the_largest_of_the_spans(lag):
     np.testing.assert_allclose(points, slow[0], atol=1e-9)
     np.testing.assert_allclose(channels, slow[1], atol=1e-9)
     assert 36 <= points.argmax() < 58 and channels.max(axis=0).argmax() == 1
+
+
+def test_where_spans_are_cut_off_normal_rows_are_no_more_abnormal_than_elsewhere():
+    """A mean of the first few rows spreads more than that of a whole span."""
+    spans = Spans((1, 16, 256), 0, 1, "mean", True).fit([errors(4_000)])
+    edges, middle = [], []
+    for seed in range(1, 60):
+        points, _ = spans.scores(errors(600, seed=seed)[20:])
+        edges.append(points[:64] > 1)
+        middle.append(points[300:] > 1)
+    assert np.mean(edges) < 2 * np.mean(middle)
+
+
+def test_rows_that_nobody_measured_say_nothing_of_what_is_normal():
+    normal = errors(2_000)
+    gaps = np.where((np.arange(2_000) % 4 == 0)[:, None], normal, np.nan)
+    spans = [Spans((1,), None, 1, "mean", True).fit([one]) for one in (normal, gaps)]
+    assert spans[1].most == pytest.approx(spans[0].most, rel=0.1)
+    scores = spans[1].normal_scores(gaps)
+    assert np.isnan(scores).sum() == 1_500 and np.isfinite(spans[1].scores(gaps)[0]).all()
 
 
 def test_what_is_usual_is_one():

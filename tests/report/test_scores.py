@@ -87,8 +87,22 @@ def test_without_javascript_a_table_tells_every_alarm(tmp_path):
     body = text[: text.index("<script>")]
     assert "1 alarm in 700 time points" in body
     row = re.search(r"<tbody>\n<tr>(.*?)</tr>", body, re.S)[1]
-    assert all(word in row for word in ("pump", ">100<", "<td>104</td>", "sensor 1 "))
+    assert all(word in row for word in ("pump", ">100<", ">104</td>", "sensor 1 "))
     assert 'id="chart" hidden' in body
+
+
+def test_every_cell_names_itself_where_a_narrow_screen_hides_the_head_of_the_table(tmp_path):
+    text = page_of(tmp_path / "p.html", recording(), recording(length=300, name="fan"))
+    cells = re.findall(r"<td[^>]*>", re.search(r"<tbody>(.*?)</tbody>", text, re.S)[1])
+    assert len(cells) == 2 * 5 and all('data-name="' in cell for cell in cells)
+    assert ".alarms thead { display: none; }" in text and "attr(data-name)" in text
+
+
+def test_colours_are_asked_once_per_picture(tmp_path):
+    """Asked per point, they took most of the time that a long recording's picture needs."""
+    text = page_of(tmp_path / "p.html", recording())
+    assert text.count("getComputedStyle(document.documentElement)") == 1
+    assert "tints[name] ??=" in text and text.count("tints = {}") == 3
 
 
 def test_no_alarm_and_no_threshold_make_a_page_too(tmp_path):

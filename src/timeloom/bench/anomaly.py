@@ -125,9 +125,10 @@ def detector(
         channels = np.asarray(one.channel_scores(case.test)) if asked else None
     except ValueError as error:  # too short for its windows, say
         raise NotHere(str(error)) from error
-    level = getattr(one, "threshold_", None)
+    level, rule = getattr(one, "threshold_", None), getattr(one, "rule_", None)
     scores = Scores(points, channels, learnt - began, scored - learnt)
-    return Found(scores, None if level is None else float(level), str(getattr(one, "rule_", "")))
+    said = "" if rule is None else f"{rule.name}, {rule.alarm_rate:g}"
+    return Found(scores, None if level is None else float(level), said)
 
 
 def _rival(rival: Rival, case: Case, seed: int) -> Found:
@@ -155,6 +156,8 @@ MAIN = (*RIVAL_ARMS, _ours())
 PAPER_ARM = Arm(PAPER, partial(_ddmt, {}, paper=True), seeds=1, most=10_000)
 # Settings that a version does not know are skipped, and said.
 VARIANTS = (
+    _ours(f"{OURS}, rebuilding alone", beside=""),
+    _ours(f"{OURS}, single points", spans="1"),
     _ours(f"{OURS}, no mask", mask="none"),
     _ours(f"{OURS}, neighbour mask", mask="neighbour"),
     *(

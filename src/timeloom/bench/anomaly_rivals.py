@@ -228,30 +228,20 @@ def _pca_calibrated(train: Array, seed: int) -> Judge:
     return judge
 
 
-def _spanned(errors: Callable[[Array], Callable[[Array], Array]]) -> Fit:
-    """A rival's errors (time, channel), pooled over spans and channels as DDMT does it."""
+def _spanned(*views: tuple[Fit, float]) -> Fit:
+    """The channels of rivals, each to a power, pooled over spans and channels as DDMT does it."""
 
     def fit(train: Array, seed: int) -> Judge:
-        judge = errors(train)
-        spans = Spans(SPANS, None, 1, "mean", True).fit([judge(train)])
-        return lambda rows: spans.scores(judge(rows))
+        judges = [(view(train, seed), power) for view, power in views]
+
+        def errors(rows: Array) -> Array:
+            parts = [cast(Array, judge(rows)[1]) ** power for judge, power in judges]
+            return np.concatenate(parts, axis=1)
+
+        spans = Spans(SPANS, None, len(views), "mean", True).fit([errors(train)])
+        return lambda rows: spans.scores(errors(rows))
 
     return fit
-
-
-def _steps(train: Array) -> Callable[[Array], Array]:
-    judge = _difference(train, 0)
-    return lambda rows: cast(Array, judge(rows)[1])
-
-
-def _levels(train: Array) -> Callable[[Array], Array]:
-    scaled = scaling(train)
-    return lambda rows: np.abs(scaled(rows))
-
-
-def _left(train: Array) -> Callable[[Array], Array]:
-    residuals = _residuals(train)
-    return lambda rows: np.sqrt(residuals(rows))
 
 
 def _forest(train: Array, seed: int) -> Judge:
@@ -375,6 +365,8 @@ def _auto_encoder(train: Array, seed: int) -> Judge:
     return judge
 
 
+REFERENCES = ((_difference, 1.0), (_squared, 0.5))
+
 RIVALS = (
     Rival("random", _random, True, "uniform random scores: what nothing gets"),
     Rival("difference", _difference, False, "mean absolute step from the time point before"),
@@ -382,9 +374,20 @@ RIVALS = (
     Rival("first channel", _first, False, "absolute z-score of the first channel alone"),
     Rival("PCA", _pca, False, "mean squared residual of 90 % of the variance"),
     Rival("PCA, calibrated", _pca_calibrated, False, "largest residual / its 99 %-quantile"),
-    Rival("difference, spans", _spanned(_steps), False, "the same step, pooled as DDMT's errors"),
-    Rival("z-score, spans", _spanned(_levels), False, "absolute z-score, pooled as DDMT's errors"),
-    Rival("PCA, spans", _spanned(_left), False, "PCA's residuals, pooled as DDMT's errors"),
+    Rival(
+        "difference, spans",
+        _spanned((_difference, 1)),
+        False,
+        "the same step, pooled as DDMT's errors",
+    ),
+    Rival(
+        "z-score, spans",
+        _spanned((_squared, 0.5)),
+        False,
+        "absolute z-score, pooled as DDMT's errors",
+    ),
+    Rival("PCA, spans", _spanned((_pca, 0.5)), False, "PCA's residuals, pooled as DDMT's errors"),
+    Rival("references, spans", _spanned(*REFERENCES), False, "both: DDMT without its network"),
     Rival("isolation forest", _forest, True, "100 trees"),
     Rival("k-means, published", _kmeans_published, True, "fitted on the very part that is scored"),
     Rival("k-means", _kmeans, True, "the same, fitted on the training part"),

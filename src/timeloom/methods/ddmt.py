@@ -148,7 +148,7 @@ class DDMT(Estimator):
 
     @classmethod
     def paper(cls, **overrides: Any) -> Self:
-        """The published model: 500 steps from noise, so that no score looks at its window.
+        """The published model: 500 steps from noise, which see of a window only what to mask.
 
         Windows of 100 that do not overlap, one layer of 512 features, the neighbour mask on
         attention in training and scoring alike, the mean square of a channel's distance. Left out
@@ -289,11 +289,9 @@ class DDMT(Estimator):
         return self.judge(self.lag).said
 
     def judge(self, lag: int | None) -> Judge:
-        """What is normal for scores that may wait so long: those that may not wait have their own.
-
-        A score that saw one window only, and nothing after its own row, is less sure of itself.
-        """
-        learnt = self.judges_[1 if lag == 0 else 0]
+        """What is normal for scores that may wait so long or, if that is not known, less long."""
+        known = [one for one in self.judges_ if one.wait <= (np.inf if lag is None else lag)]
+        learnt = max(known, key=lambda one: one.wait)
         return learnt._replace(spans=self._spans(lag).restore(learnt.spans.state()))
 
     def ledger(self, lag: int | None) -> Ledger:
@@ -346,16 +344,16 @@ class DDMT(Estimator):
 
         A short recording says little of long spans, so none of it is kept from this.
         """
-        lags: tuple[int | None, ...] = (self.lag, 0)
+        lags = list(dict.fromkeys((self.lag, 0, self.hop)))
         long = [one for one in calibrating if len(one) >= self.window_]
         # Errors that are taken as they are need no data to show what is normal.
-        more = latest(every, NORMAL) if self.calibrate or not long else []
+        more = latest(every, NORMAL, self.window_) if self.calibrate or not long else []
         held = [self._errors(one, lags) for one in long]
         own = [self._errors(one, lags) for one in more if len(one) >= self.window_] or held
         self.judges_ = []
         for place, lag in enumerate(lags):
             spans = self._spans(lag).fit([errors[place] for errors in own])
-            scores = [spans.scores(errors[place])[0] for errors in held or own]
+            scores = [spans.normal_scores(errors[place]) for errors in held or own]
             rule = rule_of(self.threshold, self.alarm_rate).fit(scores)
             self.judges_.append(Judge(spans, rule, () if held else (UNPARTED,)))
 
@@ -393,7 +391,7 @@ class DDMT(Estimator):
         weights = part_of(arrays, "model/")
         self.model_.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
         self.judges_ = [
-            Judge.restored(self._spans(lag), own, part_of(arrays, f"judge{place}/"))
-            for place, (lag, own) in enumerate(zip((self.lag, 0), facts["judges"], strict=True))
+            Judge.restored(self._spans(one["lag"]), one, part_of(arrays, f"judge{place}/"))
+            for place, one in enumerate(facts["judges"])
         ]
         return self

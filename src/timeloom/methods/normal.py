@@ -202,9 +202,9 @@ def parted(
     return train, calibrate
 
 
-def latest(series: Sequence[Series], most: int) -> list[Series]:
-    """The newest rows of each recording: of all together about ``most``."""
-    room = max(most // max(len(series), 1), 1)
+def latest(series: Sequence[Series], most: int, window: int) -> list[Series]:
+    """The newest rows of each recording: of all together about ``most``, of each a window."""
+    room = max(most // max(len(series), 1), window)
     return [rows(one, slice(-room, None)) for one in series]
 
 

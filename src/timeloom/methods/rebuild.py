@@ -151,7 +151,7 @@ class Rebuilder(nn.Module):
             items: Numbers of the windows, for what is drawn.
         """
         if self.settings["start"] == "noise":
-            return self._drawn(x, items)
+            return self._drawn(x, measured, items)
         if self.settings["mask"] != "comb":
             attention, hidden = self.masked(x, measured)
             given = measured * 0
@@ -169,8 +169,8 @@ class Rebuilder(nn.Module):
         # Of a Karras schedule: time is the level, and what is noised keeps its size.
         return self.denoiser(x * seen.known if blind else x, torch.tensor(level).to(x), seen)
 
-    def _drawn(self, x: Tensor, items: list[int]) -> Tensor:
-        """As published: from noise alone, so that what comes out knows nothing of ``x``."""
+    def _drawn(self, x: Tensor, measured: Tensor, items: list[int]) -> Tensor:
+        """As published: from noise; what comes out knows of ``x`` what the mask tells of it."""
         rng = ItemDraws(self.settings["seed"], items)
         times = self.denoiser.schedule.grid(self.settings["steps"])
         none = torch.zeros_like(x)
@@ -179,7 +179,7 @@ class Rebuilder(nn.Module):
             rng.normal(x.shape).to(x),
             times,
             step=STEPS["ddpm"],
-            cond=Seen(none, none),
+            cond=Seen(none, none, *self.masked(x, measured)),
             rng=rng,
         )
 

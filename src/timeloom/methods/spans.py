@@ -20,14 +20,16 @@ TOP = 0.99  # of what is normal, that one is the unit of every score
 CHUNK = 16_384  # rows that are judged at a time
 
 
-def smoothed(errors: Array, width: int, ahead: int, first: int, last: int) -> Array:
-    """(row, ...) means of ``errors`` over ``width`` rows round each of the rows [first, last).
+def smoothed(errors: Array, width: int, ahead: int, first: int, last: int) -> tuple[Array, Array]:
+    """((row, ...), (row, ...)) means over ``width`` rows round each row, and how full these are.
 
-    A span ends ``ahead`` rows after its own, and stops at the ends of ``errors``. What is NaN was
-    not measured and does not count; a span of nothing else is NaN.
+    A span ends ``ahead`` rows after its own; [first, last) are the rows asked for. What is NaN was
+    not measured, nor what lies beyond the ends of ``errors``: neither counts, and a span's second
+    figure is the share of its rows that were measured. A mean of nothing is NaN.
     """
     if width == 1:
-        return errors[first:last]
+        own = errors[first:last]
+        return own, (~np.isnan(own)).astype(np.float64)
     low = max(0, first - (width - 1 - ahead))
     own = errors[low : last + ahead]
     there = ~np.isnan(own)
@@ -40,16 +42,19 @@ def smoothed(errors: Array, width: int, ahead: int, first: int, last: int) -> Ar
     number = count[end] - count[begin]
     out = np.full((last - first, *own.shape[1:]), np.nan)
     # The sums of an endless recording differ in rounding: an error is never below zero.
-    return np.divide(np.maximum(total[end] - total[begin], 0), number, out=out, where=number > 0)
+    np.divide(np.maximum(total[end] - total[begin], 0), number, out=out, where=number > 0)
+    return out, number / width
 
 
 class Spans:
     """What is normal for the errors of every channel and span, and scores by that.
 
     In every span an error counts by how many of its normal spreads it lies above its normal mean;
-    below it counts nothing. A view's score is the largest of its spans', each the pool over
-    channels in units of its own upper hundredth on normal data; a point's is the mean of its
-    views'. A channel's score is the same without the pool. So about 1 is the most that is usual.
+    below it counts nothing. Where only a share of a span was measured it counts less, by the root
+    of that share, since the mean of fewer spreads more. A view's score is the largest of its
+    spans', each the pool over channels in units of its own upper hundredth on normal data; a
+    point's is the mean of its views'. A channel's score is the same without the pool. So about 1
+    is the most that is usual.
 
     Args:
         widths: Rows of the spans.
@@ -64,7 +69,7 @@ class Spans:
         self, widths: Sequence[int], lag: int | None, views: int, pool: str, calibrate: bool
     ) -> None:
         self.widths, self.views = tuple(sorted(widths)), views
-        self.pool, self.calibrate = pool, calibrate
+        self.lag, self.pool, self.calibrate = lag, pool, calibrate
         half = [(width - 1) // 2 for width in self.widths]
         self.aheads = tuple(one if lag is None else min(one, lag) for one in half)
         self.used: tuple[int, ...] = self.widths
@@ -89,13 +94,15 @@ class Spans:
         alone = np.nan_to_num(_of_columns(np.nanstd, np.concatenate(errors)))
         middle, wide, top, most = [], [], [], []
         for width, ahead in self._terms():
-            normal = np.concatenate([smoothed(one, width, ahead, 0, len(one)) for one in errors])
+            spans = [smoothed(one, width, ahead, 0, len(one)) for one in errors]
+            normal, full = (np.concatenate(part) for part in zip(*spans, strict=True))
             middle.append(np.nan_to_num(_of_columns(np.nanmean, normal)))
             # Of a channel that was never measured nothing is known, so it counts nothing.
             spread = np.nan_to_num(_of_columns(np.nanstd, normal), nan=np.inf)
             # A mean is never taken to be steadier than that of independent errors would be.
             wide.append(np.maximum(spread, np.maximum(alone / np.sqrt(width), FAINT)))
-            above = np.nan_to_num(self._above(normal, middle[-1], wide[-1]))
+            seen = np.isfinite(normal).any(axis=1)
+            above = self._above((normal[seen], full[seen]), middle[-1], wide[-1])
             top.append(np.maximum(np.quantile(above, TOP, axis=0), LEAST))
             most.append(np.maximum(np.quantile(self._pooled(above), TOP, axis=0), LEAST))
         self.middle, self.wide, self.top = (np.array(part) for part in (middle, wide, top))
@@ -111,9 +118,10 @@ class Spans:
             first: The first row.
             last: The one behind the last.
         """
-        means = [np.nan_to_num(smoothed(errors, *term, first, last)) for term in self._terms()]
+        means = [smoothed(errors, *term, first, last) for term in self._terms()]
         if not self.calibrate:
-            return self._pooled(means[0]).mean(axis=1), self._each(means[0]).mean(axis=1)
+            own = np.nan_to_num(means[0][0])
+            return self._pooled(own).mean(axis=1), self._each(own).mean(axis=1)
         points, channels = [], []
         learnt = zip(means, self.middle, self.wide, self.top, self.most, strict=True)
         for mean, middle, wide, top, most in learnt:
@@ -125,6 +133,10 @@ class Spans:
     def scores(self, errors: Array) -> tuple[Array, Array]:
         """((time,), (time, channel)) scores of a whole recording."""
         return Reach(self, errors.shape[1]).push(errors, end=True)
+
+    def normal_scores(self, errors: Array) -> Array:
+        """(time,) scores of a normal recording; NaN where nothing was measured."""
+        return np.where(np.isnan(errors).all(axis=1), np.nan, self.scores(errors)[0])
 
     def state(self) -> dict[str, Array]:
         """What :meth:`restore` takes."""
@@ -143,8 +155,9 @@ class Spans:
         return [(width, ahead) for width, ahead in both if width in self.used]
 
     @staticmethod
-    def _above(errors: Array, middle: Array, wide: Array) -> Array:
-        return np.maximum((errors - middle) / wide, 0.0)
+    def _above(span: tuple[Array, Array], middle: Array, wide: Array) -> Array:
+        mean, full = span
+        return np.nan_to_num(np.maximum((mean - middle) / wide, 0.0) * np.sqrt(full))
 
     def _each(self, errors: Array) -> Array:
         """(time, view x channel) as (time, view, channel)."""
@@ -178,9 +191,15 @@ class Judge(NamedTuple):
         """The notes, and what the rule has to say of itself."""
         return (*self.notes, *self.rule.notes)
 
+    @property
+    def wait(self) -> float:
+        """Rows that the scores may wait for by which this was learned."""
+        return np.inf if self.spans.lag is None else self.spans.lag
+
     def facts(self) -> dict[str, Any]:
-        """What :meth:`restored` takes, beside :meth:`arrays`."""
-        return dict(rule=self.rule.to_state()[0], notes=list(self.notes))
+        """What :meth:`restored` takes, beside :meth:`arrays`; and the spans' lag."""
+        rule = self.rule.to_state()[0]
+        return dict(lag=self.spans.lag, rule=rule, notes=list(self.notes))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What :meth:`restored` takes, beside :meth:`facts`."""
