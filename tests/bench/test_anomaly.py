@@ -17,7 +17,7 @@ from timeloom.bench.anomaly import (
     measure,
     run,
 )
-from timeloom.bench.anomaly_page import FIGURES, OURS, PUBLISHED, over_sets, versus
+from timeloom.bench.anomaly_page import FIGURES, OURS, PUBLISHED, over_sets, versus, whole
 from timeloom.bench.anomaly_rivals import RIVALS, Scores
 from timeloom.bench.anomaly_sets import (
     DEV,
@@ -30,6 +30,7 @@ from timeloom.bench.anomaly_sets import (
     census,
 )
 from timeloom.bench.few_arms import NotHere
+from timeloom.data.alarms import QuantileRule
 from timeloom.data.windows import Series
 from timeloom.metrics.record import read_records, write_records
 
@@ -45,8 +46,8 @@ class Far:
     def fit(self, normal):
         assert normal.label is None
         self.mean_ = normal.values.mean(axis=0)
-        self.threshold_ = float(np.quantile(self._far(normal).mean(axis=1), 0.99))
-        self.rule_ = "a quantile of the training rows"
+        self.rule_ = QuantileRule(0.01).fit([self._far(normal).mean(axis=1)])
+        self.threshold_ = self.rule_.threshold_
         return self
 
     def _far(self, series):
@@ -185,6 +186,15 @@ def test_the_page_shows_means_of_the_records_and_the_paired_difference(small, tm
     assert "| random |" in page and "PA-F1 (inflated)" in page and "HitRate@100" in page
     assert f"## {OURS} minus each rival, VUS-PR, evaluation recordings" in page
     assert f"## {OURS} minus each rival, VUS-PR, development recordings" not in page
+
+
+def test_a_mean_is_of_arms_that_were_run_on_every_recording():
+    every = {"a": {"x": {0: 0.6}, "y": {0: 0.5}}, "b": {"z": {0: 0.1}}}
+    some = {"a": {"x": {0: 0.9}}, "b": {"z": {0: 0.9}}}
+    assert whole({"all": every, "easy": some}) == {"all"}
+    assert whole({"easy": some}) == {"easy"}
+    sample = {**every, "psm_sample": {"psm_sample": {0: 1.0}}}
+    assert whole({"all": every, "with a sample": sample}) == {"all", "with a sample"}
 
 
 def test_differences_are_paired_by_recording_and_means_are_of_sets():

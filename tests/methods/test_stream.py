@@ -101,6 +101,21 @@ def test_after_a_long_silence_all_begins_anew(detector):
     np.testing.assert_array_equal(rows, np.arange(80))
 
 
+def test_a_row_from_before_a_restart_is_late_one_by_one_as_in_a_batch(detector):
+    x, time = waves(102), np.append(np.arange(100.0), [5_000.0, 50.0])
+    whole = detector.stream().push(x, time)
+    stream = detector.stream()
+    single = [stream.push(row, stamp) for row, stamp in zip(x, time, strict=True)]
+    assert whole.taken[-1] == single[-1].taken[0] == -1
+    assert any("begins anew" in note for note in single[-2].notes)
+
+
+def test_a_new_pace_is_learned(detector):
+    stream, time = detector.stream(), np.append(np.arange(100.0), 100 + 2 * np.arange(200.0))
+    notes = [note for at in range(300) for note in stream.push(waves(1)[0], time[at]).notes]
+    assert 20 < len(notes) < 40  # until half of the last steps are of the new pace
+
+
 @pytest.mark.parametrize(
     "stamps",
     [

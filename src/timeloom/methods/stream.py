@@ -75,6 +75,8 @@ class Stream:
                 f"lag must be from 0 to the window's {detector.window_} rows; got {lag}."
             )
         self.detector, self.lag = detector, lag
+        self.stamp = np.nan  # of the last row, and the steps between the last ones
+        self.steps = np.zeros(0)
         self._begin()
         if state is not None:
             self._restore(state)
@@ -86,8 +88,6 @@ class Stream:
         self.held = np.zeros((0, len(self.detector.channels_)))
         self.first = 0  # number of the first row that is held
         self.base = 0  # rows before this recording began anew
-        self.stamp = np.nan
-        self.steps = np.zeros(0)
 
     @property
     def latency(self) -> int:
@@ -219,7 +219,8 @@ class Stream:
                 notes.append(f"{missing:,} rows are missing; they count as not measured.")
                 runs[-1].extend([np.full(len(row), np.nan)] * missing)
                 number += missing
-            elif not np.isnan(step):
+            if not np.isnan(step):
+                # Gaps are few; where they are many, the pace has changed.
                 self.steps = np.append(self.steps, step)[-STEPS_KEPT:]
             self.stamp = stamp
             runs[-1].append(row)
