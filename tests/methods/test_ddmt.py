@@ -240,3 +240,12 @@ def test_what_is_drawn_for_a_window_hangs_on_its_place_alone(broken, monkeypatch
     answers = [stream.push(broken[at : at + 50]) for at in range(0, 300, 50)]
     scores = np.concatenate([one.scores for one in [*answers, stream.finish()]])
     np.testing.assert_allclose(scores, whole, rtol=1e-4, atol=1e-5)
+
+
+def test_a_channel_that_is_lost_and_labels_that_cannot_be_read_are_said(fitted, broken):
+    broken[:, 2] = np.nan
+    with pytest.warns(UserWarning, match="nothing was measured of c2; .* without it"):
+        assert np.isfinite(fitted.anomaly_scores(broken)).all()
+    labels = np.where(np.arange(600) < 50, "fault", "ok")
+    with pytest.warns(UserWarning, match="for faults to be left out; got fault and ok"):
+        DDMT(**QUICK | dict(train_steps=2)).fit(tl.Series(waves(), labels))

@@ -108,9 +108,9 @@ def _at_rate(detector: Any, rate: float | None) -> Any:
     Raises:
         ValueError: If so rare a rate cannot be promised.
     """
-    for note in detector.notes_:
-        say(note)
     if rate is None:
+        for note in detector.notes_:
+            say(note)
         return detector
     for one in detector.judges_:
         _set_rate(one.rule, rate)

@@ -182,8 +182,8 @@ class ConformalRule(Rule):
         if high > 2 * rate:
             notes.append(
                 f"the {count} calibration scores are worth about {effective:.0f} independent ones: "
-                f"{rate:.3g} false alarms per row are promised on average, and with this "
-                f"calibration between {low:.2g} and {high:.2g}."
+                f"{rate:.3g} false alarms per row are promised on average, but with so few it may "
+                f"be {high:.2g}. More normal data make it surer."
             )
         return float(line[count - above]), notes
 

@@ -28,6 +28,7 @@ from timeloom.methods.normal import (
     check_length,
     latest,
     parted,
+    say_unmeasured,
     scaler_of,
     training_windows,
     without_anomalies,
@@ -333,6 +334,7 @@ class DDMT(Estimator):
 
     def _scored(self, one: Series) -> tuple[Array, Array]:
         """(time,) and (time, channel) scores."""
+        say_unmeasured(one)
         return self.judge(self.lag).spans.scores(self._errors(one, [self.lag])[0])
 
     def _spans(self, lag: int | None) -> Spans:

@@ -19,6 +19,7 @@ __all__ = [
     "check_length",
     "latest",
     "parted",
+    "say_unmeasured",
     "scaler_of",
     "training_windows",
     "without_anomalies",
@@ -94,6 +95,12 @@ def without_anomalies(series: Sequence[Series]) -> list[Series]:
     kept, found = [], 0
     for one in series:
         bad = None if one.label is None else _abnormal(np.broadcast_to(one.label, len(one)))
+        if bad is None and len(names := np.unique([] if one.label is None else one.label)) == 2:
+            warnings.warn(
+                "labels must be 0 (normal) and 1 (abnormal) for faults to be left out; got "
+                f"{names[0]} and {names[1]}, so every row was trained on.",
+                stacklevel=5,
+            )
         if bad is not None and bad.any():
             found += int(bad.sum())
             one = replace(one, values=np.where(bad[:, None], np.nan, one.values), label=None)
@@ -147,6 +154,18 @@ def check_channels(series: Sequence[Series], channels: tuple[str, ...]) -> None:
                 "channels must have the names and the order of the training data; got "
                 f"{wrong[0]}{' and more' if len(wrong) > 1 else ''}. Reorder or rename them."
             )
+
+
+def say_unmeasured(one: Series) -> None:
+    """Warns of channels that a recording does not hold at all, of which nobody learned it."""
+    empty = np.all(np.isnan(one.values), axis=0).reshape(-1)
+    if empty.any() and not empty.all():
+        names = [name for name, own in zip(one.channels, empty, strict=True) if own]
+        warnings.warn(
+            f"nothing was measured of {', '.join(names[:4])}; the others are judged as if it had "
+            "been, and score higher than usual. Fit a detector without it.",
+            stacklevel=6,
+        )
 
 
 def check_length(one: Series, window: int) -> None:
