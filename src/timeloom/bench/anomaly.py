@@ -380,6 +380,8 @@ def _planned(plan: Sequence[Part]) -> list[Planned]:
 
 def _measured(path: Path, cell: Cell, arms: Sequence[Arm]) -> Iterator[str]:
     """Notes the arms of a cell that have no record yet, each as soon as it is measured."""
+    if not arms:
+        return
     own = (cell.case.data, (cell.seed,))
     known = (
         {r.method for r in read_records(path) if (r.data, r.seeds) == own} if path.exists() else ()
