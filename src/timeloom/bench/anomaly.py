@@ -208,7 +208,7 @@ def run(
     yield from _absent(plan)
     for cell, arms in cells_of(plan)[first - 1 :: every]:
         wanted = [arm for arm in arms if only in f"{cell.title}, {arm.name}"]
-        yield from _measured(path, cell, wanted)
+        yield from _measured(path, cell, wanted) if wanted else ()
     if not path.exists():
         raise ValueError(
             f"no cell was measured, so there is no page; expected cells that hold {only!r} of sets "
@@ -380,8 +380,6 @@ def _planned(plan: Sequence[Part]) -> list[Planned]:
 
 def _measured(path: Path, cell: Cell, arms: Sequence[Arm]) -> Iterator[str]:
     """Notes the arms of a cell that have no record yet, each as soon as it is measured."""
-    if not arms:
-        return
     own = (cell.case.data, (cell.seed,))
     known = (
         {r.method for r in read_records(path) if (r.data, r.seeds) == own} if path.exists() else ()
